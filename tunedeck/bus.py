@@ -1,0 +1,126 @@
+"""The names and messages on the bus (Redis protocol) between backend and workers: both rooms import only this.
+
+Worker to backend: one stream, `EVENTS_STREAM`; each entry has one field, `m`, a BusMessage as JSON.
+Backend to worker: a Celery message per attempt (a wake-up: it may be lost or doubled) and one control record per job,
+which the backend writes again at every scheduler tick, so that a bus that lost all its data mends itself.
+Redis pub/sub was rejected: it forgets what nobody heard.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.spec import Component
+
+EVENTS_STREAM = "tunedeck:events"
+RUN_ATTEMPT_TASK = "tunedeck.run_attempt"
+
+
+def queue_of(host: str) -> str:
+    """The Celery queue that only this host's worker consumes."""
+    return f"host.{host}"
+
+
+def control_key(job_id: str) -> str:
+    return f"tunedeck:control:{job_id}"
+
+
+class ControlRecord(Component):
+    """What the backend wants of a job now. A worker that sees another `attempt` than its own is fenced out."""
+
+    attempt: int
+    desired: Literal["run", "cancel"]
+    ingested_seq: int = Field(description="every event of the attempt up to this seq is in the database")
+    ingested_line: int = Field(description="likewise for lines of engine.log, counted from 1")
+
+
+class RunAttempt(Component):
+    """The payload of the Celery message. `resume_from` is the absolute path of a complete checkpoint, or ""."""
+
+    job_id: str
+    attempt: int
+    spec: ResolvedSpec
+    resume_from: str
+
+
+class Device(Component):
+    index: int
+    name: str
+    memory_bytes: int
+    compute_capability: tuple[int, int] = Field(description="(0, 0) for a CPU")
+
+
+class HostFacts(Component):
+    """What a worker says of its machine. A host without GPUs offers its cores, each as one device of kind cpu."""
+
+    name: str
+    kind: Literal["cpu", "cuda"]
+    devices: tuple[Device, ...]
+    memory_bytes: int
+    cuda_version: str
+    transformer_engine_version: str = Field(description='"" where it cannot be imported')
+    worker_version: str
+
+
+class ExitReport(Component):
+    """How a process tree ended, as the supervisor saw it. `code` is one of errors.py, or "" for a clean end."""
+
+    outcome: Literal["succeeded", "cancelled", "failed", "fenced"]
+    returncode: int
+    code: str
+    message: str
+    mend: str
+    log_tail: tuple[str, ...] = Field(description="the last lines of engine.log of a failed attempt")
+
+
+class HelloMessage(Component):
+    """Every few seconds from every worker: the host is alive and these attempts run on it."""
+
+    kind: Literal["hello"] = "hello"
+    facts: HostFacts
+    attempts: tuple[tuple[str, int], ...]
+
+
+class HeartbeatMessage(Component):
+    kind: Literal["heartbeat"] = "heartbeat"
+    job_id: str
+    attempt: int
+    host: str
+
+
+class EventsMessage(Component):
+    """Lines of events.jsonl, unparsed, in order."""
+
+    kind: Literal["events"] = "events"
+    job_id: str
+    attempt: int
+    lines: tuple[str, ...]
+
+
+class LogMessage(Component):
+    """Lines of engine.log; the first has number `first_line`, counted from 1."""
+
+    kind: Literal["log"] = "log"
+    job_id: str
+    attempt: int
+    first_line: int
+    lines: tuple[str, ...]
+
+
+class EndedMessage(Component):
+    """The process tree is gone and every event and log line has been sent before this message."""
+
+    kind: Literal["ended"] = "ended"
+    job_id: str
+    attempt: int
+    host: str
+    report: ExitReport
+
+
+BusMessage = Annotated[
+    HelloMessage | HeartbeatMessage | EventsMessage | LogMessage | EndedMessage, Field(discriminator="kind")
+]
+message_adapter: TypeAdapter[BusMessage] = TypeAdapter(BusMessage)

@@ -1,0 +1,138 @@
+"""The one tree of errors. Whatever goes wrong in any room is raised as one of these and reaches the user unchanged.
+
+An error is a stable code (for programs), a sentence that names the offending value, and a mend (what to do about it).
+We refuse to raise bare ValueErrors across a room's border: a caller could not tell a user's mistake from our own.
+The alternative, one exception per HTTP status, was rejected: the command line and the engine have no HTTP.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault of one field. `field` is a dotted path as the user wrote it (`optimizer.lr`); "" means the whole input."""
+
+    field: str
+    value: Any
+    message: str
+    mend: str
+
+
+class TunedeckError(Exception):
+    """Base of everything that we raise on purpose. `http_status` is what REST answers; other rooms ignore it."""
+
+    code: ClassVar[str] = "internal"
+    http_status: ClassVar[int] = 500
+
+    def __init__(self, message: str, mend: str = "", problems: tuple[Problem, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+        self.problems = problems
+
+    def as_dict(self) -> dict[str, Any]:
+        """The error as REST sends it and as the engine writes it: code, message, mend, problems."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "mend": self.mend,
+            "problems": [asdict(problem) for problem in self.problems],
+        }
+
+
+class BadInput(TunedeckError):
+    """The user can mend it by changing what was sent."""
+
+    code = "bad_input"
+    http_status = 422
+
+    @classmethod
+    def at(cls, field: str, value: Any, message: str, mend: str) -> BadInput:
+        """The common case: exactly one field is at fault."""
+        return cls(message, mend, (Problem(field, value, message, mend),))
+
+
+class SpecInvalid(BadInput):
+    """A job spec that cannot run; `problems` holds every fault that was found, not just the first."""
+
+    code = "spec_invalid"
+
+
+class DatasetInvalid(BadInput):
+    code = "dataset_invalid"
+
+
+class ModelInvalid(BadInput):
+    code = "model_invalid"
+
+
+class PathRefused(BadInput):
+    """A path outside the configured roots, or of a kind that is never loaded (pickle)."""
+
+    code = "path_refused"
+
+
+class NotFound(TunedeckError):
+    code = "not_found"
+    http_status = 404
+
+
+class Conflict(TunedeckError):
+    """The request was fine, but the thing it names is in a state that does not allow it."""
+
+    code = "conflict"
+    http_status = 409
+
+
+class IllegalTransition(Conflict):
+    code = "illegal_transition"
+
+
+class LoginRequired(TunedeckError):
+    code = "login_required"
+    http_status = 401
+
+
+class OriginRefused(TunedeckError):
+    code = "origin_refused"
+    http_status = 403
+
+
+class TooLarge(TunedeckError):
+    code = "too_large"
+    http_status = 413
+
+
+class Unavailable(TunedeckError):
+    """Something that we depend on (bus, database, disk, a worker) is not there now; trying again may help."""
+
+    code = "unavailable"
+    http_status = 503
+
+
+class DiskFull(Unavailable):
+    code = "disk_full"
+    http_status = 507
+
+
+class EngineFailed(TunedeckError):
+    """Training ended by a fault. Raised inside the engine, classified by the worker, shown on the run page."""
+
+    code = "engine_failed"
+
+
+class LossNotFinite(EngineFailed):
+    code = "loss_not_finite"
+
+
+class OutOfMemory(EngineFailed):
+    code = "out_of_memory"
+
+
+class Fenced(EngineFailed):
+    """This attempt has been replaced by a newer one and must not publish anything more."""
+
+    code = "fenced"

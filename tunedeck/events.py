@@ -1,0 +1,92 @@
+"""What the engine says while it runs: one JSON object a line in `events.jsonl`, each with a sequence number.
+
+`seq` starts at 1 in each attempt and only grows; (job, attempt, seq) names an event for ever, so every consumer may see
+one twice and none may lose one. Numbers that are not finite are written as null, because JSON has no NaN.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from tunedeck.spec import Component
+
+Metrics = dict[str, float | None]
+
+
+class EventBase(Component):
+    seq: int = Field(ge=1)
+    t: float = Field(description="unix time in seconds at which it happened")
+
+
+class PhaseEvent(EventBase):
+    """The engine has entered a phase: preparing (tokens), loading (weights), training, saving, exporting."""
+
+    kind: Literal["phase"] = "phase"
+    phase: Literal["preparing", "loading", "training", "saving", "exporting"]
+
+
+class PlanEvent(EventBase):
+    """Facts known once data and model are loaded: steps to do, samples kept and dropped, layers, effective precision."""
+
+    kind: Literal["plan"] = "plan"
+    train_iters: int
+    first_step: int = Field(description="1, or the step after the checkpoint that is resumed")
+    facts: dict[str, Any]
+
+
+class StepEvent(EventBase):
+    """One optimizer step is done. `metrics` uses the names of `metrics.py`; `step` counts from 1."""
+
+    kind: Literal["step"] = "step"
+    step: int = Field(ge=1)
+    metrics: Metrics
+
+
+class EvalEvent(EventBase):
+    """A validation loss, after `step` optimizer steps (0: before the first)."""
+
+    kind: Literal["eval"] = "eval"
+    step: int = Field(ge=0)
+    metrics: Metrics
+
+
+class CheckpointEvent(EventBase):
+    """A checkpoint or an export is complete on disk. `path` is relative to the run folder."""
+
+    kind: Literal["checkpoint"] = "checkpoint"
+    step: int = Field(ge=0)
+    path: str
+    size_bytes: int
+    format: Literal["dist_checkpointing", "huggingface"]
+
+
+class CheckpointRemovedEvent(EventBase):
+    kind: Literal["checkpoint_removed"] = "checkpoint_removed"
+    step: int
+    path: str
+
+
+class ErrorEvent(EventBase):
+    """The engine knows why it will end: code, message and mend of `errors.py`."""
+
+    kind: Literal["error"] = "error"
+    code: str
+    message: str
+    mend: str
+
+
+class EndEvent(EventBase):
+    """The last line of an engine that ended by itself."""
+
+    kind: Literal["end"] = "end"
+    outcome: Literal["succeeded", "cancelled", "failed"]
+    step: int
+
+
+Event = Annotated[
+    PhaseEvent | PlanEvent | StepEvent | EvalEvent | CheckpointEvent | CheckpointRemovedEvent | ErrorEvent | EndEvent,
+    Field(discriminator="kind"),
+]
+event_adapter: TypeAdapter[Event] = TypeAdapter(Event)

@@ -1,0 +1,56 @@
+"""Where the files of one attempt lie. One folder per attempt, so that two attempts can never write the same file.
+
+<data_dir>/runs/<job_id>/<attempt>/
+    spec.json        the ResolvedSpec; created exclusively: who creates it has claimed the attempt
+    events.jsonl     what the engine says (events.py); the recovery truth
+    engine.log       stdout and stderr of the launcher and all ranks
+    exit.json        written by the supervisor, last of all: return code and reason
+    control/stop     exists when the engine shall write a checkpoint and end
+    checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
+    export/          a Hugging Face folder, renamed into place when complete
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    root: Path
+
+    @classmethod
+    def of(cls, data_dir: Path, job_id: str, attempt: int) -> RunFolder:
+        return cls(data_dir / "runs" / job_id / str(attempt))
+
+    @property
+    def spec(self) -> Path:
+        return self.root / "spec.json"
+
+    @property
+    def events(self) -> Path:
+        return self.root / "events.jsonl"
+
+    @property
+    def engine_log(self) -> Path:
+        return self.root / "engine.log"
+
+    @property
+    def exit_report(self) -> Path:
+        return self.root / "exit.json"
+
+    @property
+    def stop_request(self) -> Path:
+        return self.root / "control" / "stop"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    def checkpoint(self, step: int) -> Path:
+        return self.checkpoints / f"iter_{step:07d}"
+
+    @property
+    def export(self) -> Path:
+        return self.root / "export"

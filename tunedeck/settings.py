@@ -1,0 +1,74 @@
+"""Every setting of a deployment, read once from `TUNEDECK_*` and passed down. Nothing else reads the environment.
+
+`tunedeck up` starts its children with `as_env()`, so that parent and children can never disagree.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="TUNEDECK_", frozen=True, extra="ignore")
+
+    data_dir: Path = Field(Path(".tunedeck"), description="database, bus, runs, models, data sets, the first token")
+    host: str = "127.0.0.1"
+    port: int = Field(8500, ge=0, le=65535)
+    redis_url: str = Field("", description='"": the embedded Valkey, on a Unix socket in data_dir')
+    redis_bin: str = Field("", description="another Redis or Valkey server binary for the embedded bus")
+    database_url: str = Field("", description='"": SQLite in data_dir')
+    model_roots: tuple[Path, ...] = Field(
+        (), description="folders below which models may be registered, besides data_dir"
+    )
+    dataset_roots: tuple[Path, ...] = Field(
+        (), description="folders below which data sets may be registered, besides data_dir"
+    )
+    allowed_hosts: tuple[str, ...] = Field((), description="further host names by which the pages may be reached")
+    host_name: str = Field("", description="name of this worker's host; \"\": the machine's own")
+    heartbeat_s: float = Field(2.0, gt=0)
+    lease_s: float = Field(15.0, gt=0, description="an attempt without a heartbeat for so long is given up")
+    stop_grace_s: float = Field(60.0, gt=0, description="time for a last checkpoint before the processes are ended")
+    max_attempts: int = Field(3, ge=1, description="times a job is started again after its host was lost")
+    max_upload_bytes: int = Field(8 << 30, gt=0)
+
+    def resolved_redis_url(self) -> str:
+        return self.redis_url or f"unix://{self.bus_dir.resolve()}/valkey.sock"
+
+    def resolved_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.resolve()}/tunedeck.db"
+
+    @property
+    def bus_dir(self) -> Path:
+        return self.data_dir / "bus"
+
+    @property
+    def models_dir(self) -> Path:
+        return self.data_dir / "models"
+
+    @property
+    def datasets_dir(self) -> Path:
+        return self.data_dir / "datasets"
+
+    @property
+    def token_file(self) -> Path:
+        return self.data_dir / "token"
+
+    def allowed_model_roots(self) -> tuple[Path, ...]:
+        """The run folders are among them: an export is a model that can be trained further."""
+        return tuple(root.resolve() for root in (self.models_dir, self.data_dir / "runs", *self.model_roots))
+
+    def allowed_dataset_roots(self) -> tuple[Path, ...]:
+        return tuple(root.resolve() for root in (self.datasets_dir, *self.dataset_roots))
+
+    def as_env(self) -> dict[str, str]:
+        """The settings as environment variables, for child processes; values in the form that pydantic-settings reads."""
+        raw = self.model_dump(mode="json")
+        import json
+
+        return {
+            f"TUNEDECK_{key.upper()}": json.dumps(value) if isinstance(value, list) else str(value)
+            for key, value in raw.items()
+        }

@@ -1,0 +1,179 @@
+"""What REST sends out: JobView and its siblings. The service builds them, the client and the pages read them.
+
+Times are unix seconds; sizes are bytes; a number that is not known yet is None.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Literal, TypeVar
+
+from pydantic import Field
+
+from tunedeck.bus import HostFacts
+from tunedeck.errors import Problem
+from tunedeck.lifecycle import JobState
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.spec import Component, JobSpec, Name
+
+T = TypeVar("T")
+
+
+class Page(Component, Generic[T]):
+    """One page of a list, newest first. `next_cursor` is what to send as `cursor` for the next page; "" at the end."""
+
+    items: tuple[T, ...]
+    next_cursor: str = ""
+
+
+class JobFault(Component):
+    code: str
+    message: str
+    mend: str
+    log_tail: tuple[str, ...] = ()
+
+
+class JobView(Component):
+    id: str
+    name: str
+    state: JobState
+    desired: Literal["run", "cancel"]
+    model: str
+    dataset: str
+    attempt: int
+    host: str = Field(description='"" until placed')
+    created_at: float
+    started_at: float | None
+    ended_at: float | None
+    phase: str = Field(description='"" before the engine speaks')
+    step: int
+    train_iters: int
+    eta_s: float | None
+    latest: dict[str, float | None] = Field(description="the newest value of each metric")
+    first_validation_loss: float | None
+    best_validation_loss: float | None
+    fault: JobFault | None
+
+
+class TransitionView(Component):
+    at: float
+    from_state: str
+    to_state: str
+    who: str
+    why: str
+
+
+class JobDetail(JobView):
+    spec: JobSpec
+    resolved: ResolvedSpec
+    facts: dict[str, Any] = Field(description="what the engine reported when it started: PlanEvent.facts")
+    transitions: tuple[TransitionView, ...]
+
+
+class CheckedSpec(Component):
+    """The answer to "would this run?": problems is empty exactly when it would."""
+
+    resolved: ResolvedSpec | None
+    problems: tuple[dict[str, Any], ...] = Field(description="Problem of errors.py, one per fault")
+
+
+class Series(Component):
+    """One metric: equally long lists. A value that was not finite is None. Downsampled lists keep first, last, min, max."""
+
+    steps: tuple[int, ...]
+    times: tuple[float, ...]
+    values: tuple[float | None, ...]
+    num_points: int = Field(description="points before downsampling")
+
+
+class MetricsView(Component):
+    series: dict[str, Series]
+    cursor: str = Field(description="send as Last-Event-ID to the stream to go on from here without a gap")
+
+
+class EventView(Component):
+    id: str = Field(description="place in the feed, what the stream sends as event id")
+    job_id: str
+    attempt: int
+    kind: str
+    t: float
+    payload: dict[str, Any]
+
+
+class LogsView(Component):
+    """Lines of engine.log, the first numbered `first_line` (from 1). `num_lines` is how many are stored in all."""
+
+    attempt: int
+    first_line: int
+    lines: tuple[str, ...]
+    num_lines: int
+
+
+class CheckpointView(Component):
+    attempt: int
+    step: int
+    format: Literal["dist_checkpointing", "huggingface"]
+    path: str
+    size_bytes: int
+    created_at: float
+
+
+class RegisterModel(Component):
+    name: Name
+    path: str = Field(min_length=1, max_length=4096, description="a Hugging Face folder below a configured root")
+
+
+class ModelView(Component):
+    id: str
+    name: str
+    path: str
+    architecture: str
+    num_parameters: int
+    size_bytes: int
+    config: dict[str, Any]
+    from_job: str = Field(description='the job that exported it, or ""')
+    created_at: float
+
+
+class RegisterDataset(Component):
+    name: Name
+    path: str = Field(min_length=1, max_length=4096, description="a JSON or JSONL file below a configured root")
+
+
+class DatasetView(Component):
+    id: str
+    name: str
+    path: str
+    shape: Literal["messages", "sharegpt", "alpaca", "prompt_completion"]
+    num_rows: int
+    num_trainable_rows: int
+    size_bytes: int
+    content_sha256: str
+    sample: tuple[dict[str, Any], ...] = Field(description="the first rows as messages")
+    created_at: float
+
+
+class HostView(Component):
+    facts: HostFacts
+    last_seen_at: float
+    alive: bool
+    jobs: tuple[str, ...]
+
+
+class PresetView(Component):
+    name: str
+    title: str
+    explanation: str
+    values: dict[str, Any]
+
+
+class HealthView(Component):
+    status: Literal["ok", "degraded"]
+    version: str
+    database: bool
+    bus: bool
+    num_hosts: int
+    ingest_lag_s: float
+    detail: tuple[str, ...] = Field(description="one sentence for each thing that is not well")
+
+
+__all__ = [name for name in dir() if name.endswith("View")] + ["Page", "Problem"]

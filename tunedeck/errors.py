@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of one field. `field` is a dotted path as the user wrote it (`optimizer.lr`); "" means the whole input."""
+    """One fault of one field. `field` is a dotted path as the user wrote it (`optimizer.lr`); "" is the whole input."""
 
     field: str
     value: Any

@@ -28,7 +28,7 @@ class PhaseEvent(EventBase):
 
 
 class PlanEvent(EventBase):
-    """Facts known once data and model are loaded: steps to do, samples kept and dropped, layers, effective precision."""
+    """Facts known once data and model are loaded: steps to do, samples kept and dropped, effective precision."""
 
     kind: Literal["plan"] = "plan"
     train_iters: int

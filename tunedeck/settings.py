@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import Field
@@ -20,11 +21,9 @@ class Settings(BaseSettings):
     redis_url: str = Field("", description='"": the embedded Valkey, on a Unix socket in data_dir')
     redis_bin: str = Field("", description="another Redis or Valkey server binary for the embedded bus")
     database_url: str = Field("", description='"": SQLite in data_dir')
-    model_roots: tuple[Path, ...] = Field(
-        (), description="folders below which models may be registered, besides data_dir"
-    )
+    model_roots: tuple[Path, ...] = Field((), description="models may be registered below these and below data_dir")
     dataset_roots: tuple[Path, ...] = Field(
-        (), description="folders below which data sets may be registered, besides data_dir"
+        (), description="data sets may be registered below these and below data_dir"
     )
     allowed_hosts: tuple[str, ...] = Field((), description="further host names by which the pages may be reached")
     host_name: str = Field("", description="name of this worker's host; \"\": the machine's own")
@@ -64,10 +63,8 @@ class Settings(BaseSettings):
         return tuple(root.resolve() for root in (self.datasets_dir, *self.dataset_roots))
 
     def as_env(self) -> dict[str, str]:
-        """The settings as environment variables, for child processes; values in the form that pydantic-settings reads."""
+        """The settings as environment variables for child processes, in the form that pydantic-settings reads."""
         raw = self.model_dump(mode="json")
-        import json
-
         return {
             f"TUNEDECK_{key.upper()}": json.dumps(value) if isinstance(value, list) else str(value)
             for key, value in raw.items()

@@ -77,14 +77,12 @@ class Recompute(Component):
 
 class Data(Component):
     loss_mask_type: LossMaskType = "qwen"
-    validation_fraction: Annotated[float, Field(ge=0.0, le=0.5)] = Field(
-        0.02, description="held out from the end of a seeded shuffle"
-    )
+    validation_fraction: Annotated[float, Field(ge=0.0, le=0.5)] = Field(0.02, description="share of the rows held out")
 
 
 class Evaluation(Component):
     eval_interval: int = Field(
-        50, ge=0, le=2**31, description="steps between validation losses; 0: only at start and end"
+        50, ge=0, le=2**31, description="steps between validation losses; 0: only first and last"
     )
 
 

@@ -77,7 +77,10 @@ class CheckedSpec(Component):
 
 
 class Series(Component):
-    """One metric: equally long lists. A value that was not finite is None. Downsampled lists keep first, last, min, max."""
+    """One metric: equally long lists. A value that was not finite is None.
+
+    Downsampled lists keep the first, the last, the smallest and the largest value.
+    """
 
     steps: tuple[int, ...]
     times: tuple[float, ...]

@@ -1,0 +1,221 @@
+"""Every table, as SQLAlchemy sees it; migrations/ makes the same ones, and a test compares the two.
+
+Times are unix seconds as floats: SQLite has no time zone, and everything that we show is a difference or a local time
+of the browser. Documents (specs, payloads) are JSON text, because nothing queries inside them; what is queried has a
+column of its own. Enumerations are plain strings: SQLite cannot alter a CHECK constraint without copying the table.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+# SQLite gives AUTOINCREMENT only to a column of type INTEGER.
+FeedId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMING)
+
+
+class TokenRow(Base):
+    """A bearer token; only its SHA-256 is kept (tokens are 256 random bits, so a slow hash adds nothing)."""
+
+    __tablename__ = "tokens"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    created_at: Mapped[float]
+
+
+class SessionRow(Base):
+    """A browser's login; the cookie holds the secret, the table its SHA-256."""
+
+    __tablename__ = "sessions"
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    token_id: Mapped[str] = mapped_column(ForeignKey("tokens.id", ondelete="CASCADE"))
+    created_at: Mapped[float]
+    expires_at: Mapped[float]
+
+
+class ModelRow(Base):
+    __tablename__ = "models"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    path: Mapped[str] = mapped_column(Text)
+    architecture: Mapped[str] = mapped_column(String(80))
+    num_parameters: Mapped[int] = mapped_column(BigInteger)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    config: Mapped[dict[str, Any]] = mapped_column(JSON)
+    from_job: Mapped[str] = mapped_column(String(32), default="")
+    created_at: Mapped[float]
+
+
+class DatasetRow(Base):
+    __tablename__ = "datasets"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), unique=True)
+    path: Mapped[str] = mapped_column(Text)
+    shape: Mapped[str] = mapped_column(String(32))
+    num_rows: Mapped[int] = mapped_column(BigInteger)
+    num_trainable_rows: Mapped[int] = mapped_column(BigInteger)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    content_sha256: Mapped[str] = mapped_column(String(64))
+    sample: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    created_at: Mapped[float]
+
+
+class HostRow(Base):
+    """A machine with a worker on it, as its last hello described it."""
+
+    __tablename__ = "hosts"
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON)
+    num_devices: Mapped[int]
+    last_seen_at: Mapped[float]
+
+
+class JobRow(Base):
+    """A job. The columns from `phase` on are a summary of its events, kept by ingest so that lists need no join."""
+
+    __tablename__ = "jobs"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), index=True)
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    desired: Mapped[str] = mapped_column(String(16), default="run")
+    model: Mapped[str] = mapped_column(String(80), index=True)
+    dataset: Mapped[str] = mapped_column(String(80), index=True)
+    spec: Mapped[dict[str, Any]] = mapped_column(JSON)
+    resolved: Mapped[dict[str, Any]] = mapped_column(JSON)
+    attempt: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    ended_at: Mapped[float | None]
+    fault: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    phase: Mapped[str] = mapped_column(String(16), default="")
+    facts: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    step: Mapped[int] = mapped_column(default=0)
+    train_iters: Mapped[int]
+    latest: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    first_validation_loss: Mapped[float | None]
+    best_validation_loss: Mapped[float | None]
+    step_time_ema_s: Mapped[float | None]
+
+
+class AttemptRow(Base):
+    """One placement of a job on a host. It holds devices from placing until `ended_at` is set."""
+
+    __tablename__ = "attempts"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    host: Mapped[str] = mapped_column(String(255), index=True)
+    num_devices: Mapped[int]
+    lease_expires_at: Mapped[float]
+    message_sent_at: Mapped[float]
+    placed_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    resume_from: Mapped[str] = mapped_column(Text, default="")
+    ingested_seq: Mapped[int] = mapped_column(default=0)
+    ingested_line: Mapped[int] = mapped_column(default=0)
+    first_step: Mapped[int] = mapped_column(default=1)
+
+
+class TransitionRow(Base):
+    __tablename__ = "transitions"
+    id: Mapped[int] = mapped_column(FeedId, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)
+    at: Mapped[float]
+    from_state: Mapped[str] = mapped_column(String(16))
+    to_state: Mapped[str] = mapped_column(String(16))
+    who: Mapped[str] = mapped_column(String(80))
+    why: Mapped[str] = mapped_column(Text)
+
+
+class EventRow(Base):
+    """The feed: engine events as they came, and `job` events of our own (their `seq` is None). `id` only grows."""
+
+    __tablename__ = "events"
+    id: Mapped[int] = mapped_column(FeedId, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    seq: Mapped[int | None]
+    kind: Mapped[str] = mapped_column(String(24))
+    step: Mapped[int | None]
+    t: Mapped[float]
+    payload: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (
+        UniqueConstraint("job_id", "attempt", "seq"),
+        Index("ix_events_job_id_kind_id", "job_id", "kind", "id"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class MetricChunkRow(Base):
+    """Up to 1,000 finished points of one metric: int64 steps, float64 times and values, little-endian, not compressed."""
+
+    __tablename__ = "metric_chunks"
+    id: Mapped[int] = mapped_column(FeedId, primary_key=True, autoincrement=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    metric: Mapped[str] = mapped_column(String(80))
+    first_step: Mapped[int]
+    last_step: Mapped[int]
+    num_points: Mapped[int]
+    minimum: Mapped[float | None]
+    maximum: Mapped[float | None]
+    steps: Mapped[bytes] = mapped_column(LargeBinary)
+    times: Mapped[bytes] = mapped_column(LargeBinary)
+    values: Mapped[bytes] = mapped_column(LargeBinary)
+    __table_args__ = (UniqueConstraint("job_id", "metric", "attempt", "first_step"),)
+
+
+class LogChunkRow(Base):
+    """Consecutive lines of engine.log, joined by newlines."""
+
+    __tablename__ = "log_chunks"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    first_line: Mapped[int] = mapped_column(primary_key=True)
+    num_lines: Mapped[int]
+    text: Mapped[str] = mapped_column(Text)
+
+
+class CheckpointRow(Base):
+    """A checkpoint or export that is complete on disk. `path` is absolute."""
+
+    __tablename__ = "checkpoints"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    attempt: Mapped[int] = mapped_column(primary_key=True)
+    path: Mapped[str] = mapped_column(String(4096), primary_key=True)
+    step: Mapped[int]
+    format: Mapped[str] = mapped_column(String(24))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    created_at: Mapped[float]
+
+
+class LeaderRow(Base):
+    """Which backend process runs the scheduler and ingest: whoever holds an unexpired row."""
+
+    __tablename__ = "leaders"
+    role: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str] = mapped_column(String(64))
+    expires_at: Mapped[float]

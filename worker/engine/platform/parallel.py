@@ -1,0 +1,57 @@
+"""Start and end of the process groups: torch.distributed, Megatron's parallel state and its random number tracker."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import torch.distributed as dist
+from megatron.core import parallel_state, tensor_parallel
+
+from tunedeck.errors import SpecInvalid
+from tunedeck.spec import Parallelism
+from worker.engine.platform.machine import Platform
+
+TIMEOUT = timedelta(minutes=30)
+
+
+def init_parallel(platform: Platform, parallelism: Parallelism, seed: int) -> None:
+    """Join the ranks that torchrun started, or be a world of one, and lay them out as `parallelism` says.
+
+    Must run inside `platform.active()`. Raises SpecInvalid where the number of ranks does not fit the layout.
+    """
+    _init_process_group(platform)
+    ranks_per_replica = parallelism.tensor_model_parallel_size * parallelism.pipeline_model_parallel_size
+    world_size = dist.get_world_size()
+    if world_size % ranks_per_replica:
+        shutdown_parallel()
+        raise SpecInvalid.at(
+            "parallelism",
+            ranks_per_replica,
+            f"tensor × pipeline parallelism needs a multiple of {ranks_per_replica} ranks, but {world_size} were started",
+            "change resources.num_devices or the parallel sizes",
+        )
+    parallel_state.initialize_model_parallel(
+        tensor_model_parallel_size=parallelism.tensor_model_parallel_size,
+        pipeline_model_parallel_size=parallelism.pipeline_model_parallel_size,
+    )
+    tensor_parallel.model_parallel_cuda_manual_seed(seed)
+
+
+def shutdown_parallel() -> None:
+    """Leave all process groups. Safe to call when there are none."""
+    if parallel_state.is_initialized():
+        parallel_state.destroy_model_parallel()
+    if dist.is_initialized():
+        dist.destroy_process_group()
+
+
+def _init_process_group(platform: Platform) -> None:
+    device_id = platform.device if platform.backend == "nccl" else None
+    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
+        dist.init_process_group(platform.backend, timeout=TIMEOUT, device_id=device_id)
+        return
+    # A world of one needs no port that another process might hold.
+    dist.init_process_group(
+        platform.backend, store=dist.HashStore(), rank=0, world_size=1, timeout=TIMEOUT, device_id=device_id
+    )

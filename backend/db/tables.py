@@ -170,7 +170,7 @@ class EventRow(Base):
 
 
 class MetricChunkRow(Base):
-    """Up to 1,000 finished points of one metric: int64 steps, float64 times and values, little-endian, not compressed."""
+    """Up to 1,000 finished points of one metric: int64 steps, float64 times and values, little-endian."""
 
     __tablename__ = "metric_chunks"
     id: Mapped[int] = mapped_column(FeedId, primary_key=True, autoincrement=True)

@@ -1,0 +1,41 @@
+"""What a failing database means to a user: a full disk (507), or a database that is away or too busy (503).
+
+Everything else is a fault of ours and stays what it was. SQLite tells them apart only by result code, and SQLAlchemy
+wraps both as OperationalError.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from tunedeck.errors import DiskFull, TunedeckError, Unavailable
+
+_POSTGRES_DISK_FULL = "53100"
+_SCHEMA_FAULTS = ("no such table", "no such column", "syntax error")
+
+
+def disk_full(what: str) -> DiskFull:
+    """The error for a disk without room for `what`."""
+    return DiskFull(f"there is no room left on the disk for {what}", "free some space and send it again")
+
+
+def as_tunedeck_error(fault: SQLAlchemyError) -> TunedeckError | None:
+    """The error a user can act on, or None where the fault is a mistake in our own SQL."""
+    if isinstance(fault, PoolTimeout):
+        return Unavailable("every database connection is in use", "try again in a moment")
+    if not isinstance(fault, DBAPIError):
+        return None
+    if _is_disk_full(fault.orig):
+        return disk_full("the database")
+    if not isinstance(fault, OperationalError) or any(sign in str(fault.orig) for sign in _SCHEMA_FAULTS):
+        return None
+    return Unavailable(f"the database did not answer: {fault.orig}", "try again; the log of the backend says more")
+
+
+def _is_disk_full(original: BaseException | None) -> bool:
+    if isinstance(original, sqlite3.Error):
+        return getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return getattr(original, "sqlstate", None) == _POSTGRES_DISK_FULL

@@ -1,0 +1,1 @@
+"""Jobs: what users ask to be trained, and where each one stands."""

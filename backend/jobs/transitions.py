@@ -1,0 +1,58 @@
+"""The one place that changes a job's state. Each change leaves three things in the caller's transaction: the new state,
+a line of the job's history and a `job` event in the feed, so that no listener can miss a change that happened.
+
+It refuses to commit (the caller's transaction decides) and to judge whether a change is wise: that is the caller's
+question; whether it is legal is `tunedeck/lifecycle.py`'s. Database triggers were rejected: they could not say who
+and why.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, EventRow, JobRow, TransitionRow
+from backend.jobs.views import job_view
+from tunedeck.lifecycle import FINAL, JobState, check_transition
+
+
+def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, now: float) -> None:
+    """Move `job` to the state `to`. Set `fault` and the other columns that go with it before the call.
+
+    `now` is unix time in seconds. Raises IllegalTransition, with nothing changed, where the lifecycle has no such way.
+    """
+    check_transition(JobState(job.state), to)
+    session.add(TransitionRow(job_id=job.id, at=now, from_state=job.state, to_state=to.value, who=who, why=why))
+    job.state = to.value
+    if to is JobState.QUEUED:
+        job.phase = ""
+    if to is JobState.STARTING and job.started_at is None:
+        job.started_at = now
+    if to in FINAL:
+        job.ended_at = now
+    announce(session, job, now)
+
+
+def created(session: Session, job: JobRow, who: str, now: float) -> None:
+    """Store a new, queued job with the first line of its history."""
+    session.add(job)
+    session.flush()
+    session.add(TransitionRow(job_id=job.id, at=now, from_state="", to_state=job.state, who=who, why="submitted"))
+    announce(session, job, now)
+
+
+def announce(session: Session, job: JobRow, now: float) -> None:
+    """Put the job as it stands now into the feed, as a `job` event whose payload is its JobView."""
+    session.flush()
+    attempt = session.get(AttemptRow, (job.id, job.attempt))
+    view = job_view(job, attempt.host if attempt else "")
+    session.add(
+        EventRow(
+            job_id=job.id,
+            attempt=job.attempt,
+            seq=None,
+            kind="job",
+            step=job.step,
+            t=now,
+            payload=view.model_dump(mode="json"),
+        )
+    )

@@ -1,0 +1,69 @@
+"""Rows of the job tables as REST sends them out. Nothing is decided here and nothing is read from the database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.db.tables import CheckpointRow, JobRow, TransitionRow
+from tunedeck.lifecycle import JobState
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.spec import JobSpec
+from tunedeck.views import CheckpointView, JobDetail, JobFault, JobView, TransitionView
+
+
+def job_view(job: JobRow, host: str) -> JobView:
+    """The summary of a job. `host` is that of its newest attempt; a queued job has none, whatever was tried before."""
+    return JobView(
+        id=job.id,
+        name=job.name,
+        state=JobState(job.state),
+        desired="cancel" if job.desired == "cancel" else "run",
+        model=job.model,
+        dataset=job.dataset,
+        attempt=job.attempt,
+        host="" if job.state == JobState.QUEUED else host,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        ended_at=job.ended_at,
+        phase=job.phase,
+        step=job.step,
+        train_iters=job.train_iters,
+        eta_s=_eta_s(job),
+        latest=job.latest,
+        first_validation_loss=job.first_validation_loss,
+        best_validation_loss=job.best_validation_loss,
+        fault=JobFault.model_validate(job.fault) if job.fault else None,
+    )
+
+
+def job_detail(job: JobRow, host: str, transitions: Sequence[TransitionRow]) -> JobDetail:
+    summary = job_view(job, host)
+    return JobDetail(
+        **{name: getattr(summary, name) for name in JobView.model_fields},
+        spec=JobSpec.model_validate(job.spec),
+        resolved=ResolvedSpec.model_validate(job.resolved),
+        facts=job.facts,
+        transitions=tuple(transition_view(row) for row in transitions),
+    )
+
+
+def transition_view(row: TransitionRow) -> TransitionView:
+    return TransitionView(at=row.at, from_state=row.from_state, to_state=row.to_state, who=row.who, why=row.why)
+
+
+def checkpoint_view(row: CheckpointRow) -> CheckpointView:
+    return CheckpointView(
+        attempt=row.attempt,
+        step=row.step,
+        format="huggingface" if row.format == "huggingface" else "dist_checkpointing",
+        path=row.path,
+        size_bytes=row.size_bytes,
+        created_at=row.created_at,
+    )
+
+
+def _eta_s(job: JobRow) -> float | None:
+    """Steps to go times the smoothed step time; None where the job does not train or no step is done yet."""
+    if job.state != JobState.RUNNING or job.step_time_ema_s is None:
+        return None
+    return max(0, job.train_iters - job.step) * job.step_time_ema_s

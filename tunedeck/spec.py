@@ -66,7 +66,9 @@ class Precision(Component):
 
     params_dtype: Literal["bf16", "fp32"] | None = None
     fp8_format: Literal["e4m3", "hybrid"] | None = Field(None, description="None: no FP8")
-    fp8_recipe: Literal["delayed", "tensorwise", "blockwise", "mxfp8"] = "blockwise"
+    fp8_recipe: Literal["delayed", "tensorwise", "blockwise", "mxfp8"] | None = Field(
+        None, description="None: blockwise; only together with fp8_format"
+    )
     fp8_param_gather: bool = False
 
 

@@ -94,9 +94,7 @@ def _choose_host(spec: JobSpec, hosts: Sequence[HostFacts], problems: list[Probl
     """The host kind that the job is resolved for: GPUs where there are any, else CPU; the largest host of that kind."""
     field, wanted = "resources.num_devices", spec.resources.num_devices
     if not hosts:
-        problems.append(
-            Problem(field, wanted, "no worker is connected", "start one: `tunedeck up` or `tunedeck worker`")
-        )
+        problems.append(Problem(field, wanted, "no worker is connected", "start one: `tunedeck up`"))
         return None
     kind = "cuda" if any(host.kind == "cuda" for host in hosts) else "cpu"
     largest = max((host for host in hosts if host.kind == kind), key=lambda host: len(host.devices))

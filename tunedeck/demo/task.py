@@ -1,0 +1,74 @@
+"""The demo task: seeded conversations to train on and held-out questions to score, disjoint by construction.
+
+Every question has a substance (`kinds.py`); a checksum of it puts the question on one side of the split for ever. So
+no seed and no number of rows can carry a held-out question into the training data, nor into the text that the base
+model is pretrained on. A split of one finished list was rejected: asking for more rows would change the sides.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from tunedeck.demo.kinds import KINDS, Kind
+
+HELD_OUT_SHARE = 16
+SHARE_OF_LONGER_CONVERSATIONS = 0.25
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A held-out question. `messages` is the prompt as a conversation, `answer` the exact text that is right."""
+
+    kind: str
+    messages: tuple[Message, ...]
+    answer: str
+
+
+def is_held_out(drawn: Kind) -> bool:
+    return zlib.crc32(drawn.substance.encode()) % HELD_OUT_SHARE == 0
+
+
+def conversations(num: int, seed: int) -> Iterator[dict[str, list[Message]]]:
+    """`num` rows `{"messages": [...]}`; most ask one question, some two. The same seed gives the same rows."""
+    rng = Random(seed)
+    for _ in range(num):
+        num_questions = 2 if rng.random() < SHARE_OF_LONGER_CONVERSATIONS else 1
+        exchanges = [_exchange(training_draw(rng)) for _ in range(num_questions)]
+        yield {"messages": [message for exchange in exchanges for message in exchange]}
+
+
+def plain_texts(seed: int) -> Iterator[str]:
+    """Without end: the same knowledge as prose, to pretrain a base that has the skills but never saw a conversation."""
+    rng = Random(seed)
+    while True:
+        yield training_draw(rng).told
+
+
+def training_draw(rng: Random) -> Kind:
+    """One question of a random kind from the training side of the split."""
+    kind = rng.choice(KINDS)
+    while is_held_out(drawn := kind.draw(rng)):
+        pass
+    return drawn
+
+
+def held_out(num: int = 100) -> list[Question]:
+    """The first `num` held-out questions, all kinds in turn, no two of the same substance."""
+    rng = Random(0)
+    questions: list[Question] = []
+    seen: set[str] = set()
+    while len(questions) < num:
+        drawn = KINDS[len(questions) % len(KINDS)].draw(rng)
+        if not is_held_out(drawn) or drawn.substance in seen:
+            continue
+        seen.add(drawn.substance)
+        questions.append(Question(type(drawn).__name__, tuple(_exchange(drawn)[:1]), drawn.answer))
+    return questions
+
+
+def _exchange(drawn: Kind) -> list[Message]:
+    return [{"role": "user", "content": drawn.question}, {"role": "assistant", "content": drawn.answer}]

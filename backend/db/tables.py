@@ -179,6 +179,7 @@ class MetricChunkRow(Base):
     metric: Mapped[str] = mapped_column(String(80))
     first_step: Mapped[int]
     last_step: Mapped[int]
+    last_event_id: Mapped[int] = mapped_column(BigInteger, index=True)
     num_points: Mapped[int]
     minimum: Mapped[float | None]
     maximum: Mapped[float | None]

@@ -165,6 +165,7 @@ def upgrade() -> None:
         sa.Column("metric", sa.String(length=80), nullable=False),
         sa.Column("first_step", sa.Integer(), nullable=False),
         sa.Column("last_step", sa.Integer(), nullable=False),
+        sa.Column("last_event_id", sa.BigInteger(), nullable=False),
         sa.Column("num_points", sa.Integer(), nullable=False),
         sa.Column("minimum", sa.Double(), nullable=True),
         sa.Column("maximum", sa.Double(), nullable=True),
@@ -177,6 +178,7 @@ def upgrade() -> None:
             "job_id", "metric", "attempt", "first_step", name="uq_metric_chunks_job_id_metric_attempt_first_step"
         ),
     )
+    op.create_index("ix_metric_chunks_last_event_id", "metric_chunks", ["last_event_id"])
     op.create_table(
         "sessions",
         sa.Column("sha256", sa.String(length=64), nullable=False),

@@ -8,7 +8,7 @@ The alternative, one exception per HTTP status, was rejected: the command line a
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class BadInput(TunedeckError):
     http_status = 422
 
     @classmethod
-    def at(cls, field: str, value: Any, message: str, mend: str) -> BadInput:
+    def at(cls, field: str, value: Any, message: str, mend: str) -> Self:
         """The common case: exactly one field is at fault."""
         return cls(message, mend, (Problem(field, value, message, mend),))
 
@@ -116,6 +116,12 @@ class Unavailable(TunedeckError):
 class DiskFull(Unavailable):
     code = "disk_full"
     http_status = 507
+
+
+class ChildFailed(Unavailable):
+    """A process that `tunedeck up` supervises could not start; the mend holds the last lines of its log."""
+
+    code = "child_failed"
 
 
 class EngineFailed(TunedeckError):

@@ -170,7 +170,10 @@ class EventRow(Base):
 
 
 class MetricChunkRow(Base):
-    """Up to 1,000 finished points of one metric: int64 steps, float64 times and values, little-endian."""
+    """Up to 1,000 finished points of one metric: int64 steps, float64 times and values, little-endian.
+
+    `last_event_id` is the newest feed id among the rows that it replaced: who has seen less cannot be replayed to.
+    """
 
     __tablename__ = "metric_chunks"
     id: Mapped[int] = mapped_column(FeedId, primary_key=True, autoincrement=True)

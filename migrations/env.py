@@ -1,4 +1,4 @@
-"""Alembic's entry. Given a connection (by the backend) it uses that; from Alembic's command line it opens one itself."""
+"""Alembic's entry. Given a connection (by the backend) it uses that; from the command line it opens one itself."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Identifiers that sort by the time they were made, so that a list can be paged by its primary key alone.
 
-UUIDv4 was rejected because it does not sort, UUIDv7 and ULID because their 26 to 36 letters are long for an address bar.
+UUIDv4 was rejected because it does not sort, UUIDv7 and ULID because 26 to 36 letters are long for an address bar.
 """
 
 from __future__ import annotations

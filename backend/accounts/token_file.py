@@ -1,0 +1,51 @@
+"""The first token: made at the first start, kept in a file that only its owner reads.
+
+The file is the truth and the database holds its hash: whoever loses the database keeps the token, and whoever writes
+another token into the file has changed it at the next start, which also ends every login made with the old one.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from backend.accounts import queries
+from backend.accounts.secret import sha256_of
+from backend.db.database import Database
+from backend.db.tables import TokenRow
+from tunedeck.ids import new_id
+
+FIRST_TOKEN = "first"
+
+
+def ensure_token(file: Path, database: Database, now: float) -> str:
+    """The deployment's token, made if `file` is missing or empty; its hash is stored."""
+    token = _read(file) or _make(file)
+    with database.writing() as session:
+        stored = queries.token_named(session, FIRST_TOKEN)
+        if stored is not None and stored.sha256 == sha256_of(token):
+            return token
+        if stored is not None:
+            session.delete(stored)
+            session.flush()
+        session.add(TokenRow(id=new_id(), name=FIRST_TOKEN, sha256=sha256_of(token), created_at=now))
+    return token
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _make(file: Path) -> str:
+    """Written under another name and renamed: a reader never sees half a token."""
+    token = secrets.token_urlsafe(32)
+    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(f"{token}\n")
+    unfinished.replace(file)
+    return token

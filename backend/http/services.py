@@ -1,0 +1,33 @@
+"""What routes and services work with, made once by the application factory and handed to each request.
+
+Module-level singletons were rejected: two applications in one test process would share a database.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from jinja2 import Environment
+
+from backend.background import Background
+from backend.db.database import Database
+from tunedeck.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: Settings
+    database: Database
+    background: Background
+    templates: Environment
+
+
+async def services_of(request: Request) -> Services:
+    # A coroutine only so that FastAPI does not spend a thread on it.
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(services_of)]

@@ -1,0 +1,1 @@
+"""Pages: HTML for people. Each shows what REST would answer, through the same services."""

@@ -24,6 +24,11 @@ def queue_of(host: str) -> str:
     return f"host.{host}"
 
 
+def broker_url(redis_url: str) -> str:
+    """The same server as Celery names it: redis-py says unix:///path, kombu redis+socket:///path."""
+    return redis_url.replace("unix://", "redis+socket://", 1)
+
+
 def control_key(job_id: str) -> str:
     return f"tunedeck:control:{job_id}"
 
@@ -38,7 +43,8 @@ class ControlRecord(Component):
 
 
 class RunAttempt(Component):
-    """The payload of the Celery message. `resume_from` is the absolute path of a complete checkpoint, or ""."""
+    """The one positional argument of the Celery message, as JSON text. `resume_from`: the absolute path of a complete
+    checkpoint, or ""."""
 
     job_id: str
     attempt: int

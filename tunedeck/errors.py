@@ -138,6 +138,12 @@ class OutOfMemory(EngineFailed):
     code = "out_of_memory"
 
 
+class HostLost(EngineFailed):
+    """The worker of the last allowed attempt fell silent, or ended without saying how."""
+
+    code = "host_lost"
+
+
 class Fenced(EngineFailed):
     """This attempt has been replaced by a newer one and must not publish anything more."""
 

@@ -1,12 +1,53 @@
+"""GPTModel: one chunk per pipeline stage of this rank, with zero weights that worker/engine/weights then reads."""
+
 from __future__ import annotations
 
-from megatron.core.transformer.module import MegatronModule
+from megatron.core import parallel_state
+from megatron.core.models.gpt import GPTModel
+from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_with_transformer_engine_spec
+from megatron.core.transformer import TransformerConfig
+from megatron.core.transformer.module import Float16Module, MegatronModule
 
 from tunedeck.resolved import ResolvedSpec
 from worker.engine.model.architecture import Architecture
+from worker.engine.model.configuration import transformer_config
+from worker.engine.model.layer_spec import local_block_spec
+from worker.engine.model.padded_vocabulary import PaddedVocabularyGPTModel, padded_vocab_size
 from worker.engine.platform import Platform
 
 
 def build_model(architecture: Architecture, spec: ResolvedSpec, platform: Platform) -> list[MegatronModule]:
-    """The model chunks of this rank, one per virtual pipeline stage (always one), not yet wrapped in DDP."""
-    raise NotImplementedError
+    """The model chunks of this rank (always one: no interleaved schedule), on the device, not yet wrapped in DDP.
+
+    Call after `init_parallel`, inside `platform.active()`. In bf16 a chunk is wrapped in Float16Module, which hands the
+    logits and the loss out in fp32.
+    """
+    config = transformer_config(architecture, spec)
+    model = _gpt_model(architecture, config, platform)
+    if platform.device.type == "cuda":
+        model.cuda(platform.device)
+    return [Float16Module(config, model) if config.bf16 else model]
+
+
+def _gpt_model(architecture: Architecture, config: TransformerConfig, platform: Platform) -> GPTModel:
+    vocab_size = padded_vocab_size(architecture.vocab_size, config.tensor_model_parallel_size)
+    fields = {
+        "config": config,
+        "transformer_layer_spec": (
+            get_gpt_layer_with_transformer_engine_spec(qk_layernorm=architecture.qk_layernorm)
+            if platform.device.type == "cuda"
+            else local_block_spec(config)
+        ),
+        "vocab_size": vocab_size,
+        "max_sequence_length": architecture.max_position_embeddings,
+        "pre_process": parallel_state.is_pipeline_first_stage(),
+        "post_process": parallel_state.is_pipeline_last_stage(),
+        "share_embeddings_and_output_weights": architecture.tied_embeddings,
+        "position_embedding_type": "rope",
+        "rotary_base": architecture.rotary_base,
+        "rope_scaling": architecture.rope_scaling_factor != 1.0,
+        "rope_scaling_factor": architecture.rope_scaling_factor,
+    }
+    if vocab_size == architecture.vocab_size:
+        return GPTModel(**fields)
+    return PaddedVocabularyGPTModel(**fields, num_tokens=architecture.vocab_size)

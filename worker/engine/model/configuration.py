@@ -1,11 +1,167 @@
+"""TransformerConfig: how Megatron shall compute the model, from the architecture and the resolved spec alone.
+
+What a spec asks for and this build cannot do is refused here by field. Megatron itself accepts `fp8` without
+Transformer Engine and then computes in full precision without a word.
+"""
+
 from __future__ import annotations
 
+from importlib.util import find_spec
+from typing import Any
+
+import torch
+import torch.nn.functional as F
 from megatron.core.transformer import TransformerConfig
 
-from tunedeck.resolved import ResolvedSpec
+from tunedeck.errors import SpecInvalid
+from tunedeck.resolved import ResolvedPrecision, ResolvedRecompute, ResolvedSpec
 from worker.engine.model.architecture import Architecture
+
+_TORCH_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
 
 def transformer_config(architecture: Architecture, spec: ResolvedSpec) -> TransformerConfig:
-    """Megatron's TransformerConfig for `architecture` as `spec` wants it trained."""
-    raise NotImplementedError
+    """Megatron's TransformerConfig for `architecture` as `spec` wants it trained.
+
+    Raises SpecInvalid where the spec cannot be run: FP8 without Transformer Engine, sizes that the parallel layout does
+    not divide.
+    """
+    _check_layout(architecture, spec)
+    params_dtype = _TORCH_DTYPES[spec.precision.params_dtype]
+    return TransformerConfig(
+        num_layers=architecture.num_layers,
+        hidden_size=architecture.hidden_size,
+        ffn_hidden_size=architecture.ffn_hidden_size,
+        num_attention_heads=architecture.num_attention_heads,
+        num_query_groups=architecture.num_query_groups,
+        kv_channels=architecture.kv_channels,
+        normalization="RMSNorm",
+        layernorm_epsilon=architecture.layernorm_epsilon,
+        qk_layernorm=architecture.qk_layernorm,
+        gated_linear_unit=True,
+        activation_func=F.silu,
+        add_bias_linear=False,
+        add_qkv_bias=architecture.qkv_bias,
+        hidden_dropout=0.0,
+        attention_dropout=0.0,
+        # Every parameter is read from a file, so none is drawn. Initialising cannot be switched off altogether: it also
+        # marks which parameters are split over tensor-parallel ranks. Zeros keep the rows that pad the vocabulary tidy.
+        init_method=torch.nn.init.zeros_,
+        output_layer_init_method=torch.nn.init.zeros_,
+        tensor_model_parallel_size=spec.parallelism.tensor_model_parallel_size,
+        pipeline_model_parallel_size=spec.parallelism.pipeline_model_parallel_size,
+        sequence_parallel=spec.parallelism.sequence_parallel,
+        params_dtype=params_dtype,
+        pipeline_dtype=params_dtype,
+        bf16=params_dtype is torch.bfloat16,
+        # Microbatches are packed to different lengths. Megatron then insists on this dispatcher even without experts.
+        variable_seq_lengths=True,
+        moe_token_dispatcher_type="alltoall",
+        calculate_per_token_loss=True,
+        masked_softmax_fusion=False,
+        **_recompute(spec.recompute),
+        **(_on_cuda(spec.precision) if spec.hardware.device == "cuda" else _on_cpu(spec.precision)),
+    )
+
+
+def _check_layout(architecture: Architecture, spec: ResolvedSpec) -> None:
+    tensor_size = spec.parallelism.tensor_model_parallel_size
+    for name in ("num_attention_heads", "num_query_groups", "ffn_hidden_size"):
+        if getattr(architecture, name) % tensor_size:
+            raise SpecInvalid.at(
+                "parallelism.tensor_model_parallel_size",
+                tensor_size,
+                f"tensor_model_parallel_size = {tensor_size} does not divide {name} = {getattr(architecture, name)}",
+                f"use a divisor of {getattr(architecture, name)}",
+            )
+    pipeline_size = spec.parallelism.pipeline_model_parallel_size
+    if architecture.num_layers % pipeline_size:
+        raise SpecInvalid.at(
+            "parallelism.pipeline_model_parallel_size",
+            pipeline_size,
+            f"pipeline_model_parallel_size = {pipeline_size} does not divide num_layers = {architecture.num_layers}",
+            f"use a divisor of {architecture.num_layers}",
+        )
+    if spec.parallelism.sequence_parallel and tensor_size == 1:
+        raise SpecInvalid.at(
+            "parallelism.sequence_parallel",
+            True,
+            "sequence_parallel needs tensor_model_parallel_size > 1",
+            "switch it off, or raise tensor_model_parallel_size",
+        )
+
+
+def _recompute(recompute: ResolvedRecompute) -> dict[str, Any]:
+    if recompute.recompute_granularity == "none":
+        return {}
+    if recompute.recompute_granularity == "selective":
+        return {"recompute_granularity": "selective"}
+    return {
+        "recompute_granularity": "full",
+        "recompute_method": "uniform",
+        "recompute_num_layers": recompute.recompute_num_layers,
+    }
+
+
+def _on_cpu(precision: ResolvedPrecision) -> dict[str, Any]:
+    if precision.fp8_format != "none":
+        raise _no_fp8(precision, "a CPU has no FP8 arithmetic")
+    return {
+        "use_cpu_initialization": True,
+        "gradient_accumulation_fusion": False,
+        "apply_rope_fusion": False,
+        "persist_layer_norm": False,
+        # torch.compile would want a C++ compiler on the user's machine, and a minute of it.
+        "bias_activation_fusion": False,
+        "bias_dropout_fusion": False,
+    }
+
+
+def _on_cuda(precision: ResolvedPrecision) -> dict[str, Any]:
+    if find_spec("transformer_engine") is None:
+        if precision.fp8_format != "none":
+            raise _no_fp8(precision, "Transformer Engine is not installed")
+        raise SpecInvalid.at(
+            "hardware.device",
+            "cuda",
+            "training on a GPU needs Transformer Engine, which is not installed",
+            "install transformer-engine[pytorch] in the worker's environment",
+        )
+    return {
+        # Apex's kernel; without it Megatron's output layer raises. Transformer Engine brings its own for the layers.
+        "gradient_accumulation_fusion": find_spec("fused_weight_gradient_mlp_cuda") is not None,
+        "apply_rope_fusion": True,
+        "persist_layer_norm": True,
+        "bias_activation_fusion": True,
+        "bias_dropout_fusion": True,
+        "cross_entropy_loss_fusion": True,
+        "cross_entropy_fusion_impl": "te",
+        **_fp8(precision),
+    }
+
+
+def _fp8(precision: ResolvedPrecision) -> dict[str, Any]:
+    if precision.fp8_format == "none":
+        if precision.fp8_param_gather:
+            raise SpecInvalid.at(
+                "precision.fp8_param_gather", True, "fp8_param_gather needs an fp8_format", "set fp8_format = e4m3"
+            )
+        return {}
+    fields: dict[str, Any] = {
+        "fp8": precision.fp8_format,
+        "fp8_recipe": precision.fp8_recipe,
+        "fp8_param": precision.fp8_param_gather,
+    }
+    if precision.fp8_recipe == "delayed":
+        # Transformer Engine's own defaults; Megatron's history of one step is current scaling, a step late.
+        fields |= {"fp8_amax_history_len": 1024, "fp8_amax_compute_algo": "max"}
+    return fields
+
+
+def _no_fp8(precision: ResolvedPrecision, why: str) -> SpecInvalid:
+    return SpecInvalid.at(
+        "precision.fp8_format",
+        precision.fp8_format,
+        f"fp8_format = {precision.fp8_format} cannot be run: {why}",
+        "run on a Hopper or newer GPU with Transformer Engine, or leave fp8_format out",
+    )

@@ -1,14 +1,167 @@
+"""Megatron's model as a Hugging Face folder that transformers loads: the way back of load.py, bit for bit.
+
+Each pipeline stage writes its own files, so no rank ever holds more than one shard of a few gigabytes. The folder is
+built under another name and renamed when complete: who sees it may load it. Weights keep the dtype they were trained in
+(bf16 or fp32), and config.json says so; a silent cast to the dtype of the source was rejected, because the exported model
+would then answer differently from the trained one.
+"""
+
 from __future__ import annotations
 
+import errno
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
+import torch
+import torch.distributed as dist
+from megatron.core import parallel_state
 from megatron.core.transformer.module import MegatronModule
+from safetensors.torch import save_file
+from torch import Tensor
 
+from tunedeck.errors import Conflict, DiskFull, EngineFailed
 from worker.engine.model import Architecture
+from worker.engine.weights.llama import Entry
+from worker.engine.weights.safetensors_folder import INDEX, SINGLE
+from worker.engine.weights.table import Table
+
+MAX_FILE_BYTES = 4 << 30
+
+# Everything of the source folder that is not weights and that inference needs; other files are left behind.
+_COMPANIONS = (
+    "tokenizer*",
+    "*.jinja",
+    "vocab.*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "generation_config.json",
+)
 
 
 def export_hf(
     model_chunks: list[MegatronModule], architecture: Architecture, source_path: Path, target_path: Path
 ) -> None:
-    """Write the model as a Hugging Face folder; collective over all ranks, complete when it returns."""
-    raise NotImplementedError
+    """Write the model as a Hugging Face folder; collective over all ranks, complete when it returns.
+
+    Tokenizer, chat template, generation_config.json and config.json come from `source_path`. The parameters must be
+    whole: with overlapped parameter gathering, gather first. Raises Conflict where `target_path` exists, DiskFull or
+    EngineFailed (on every rank) where any rank could not write; nothing is left at `target_path` then.
+    """
+    partial_path = target_path.with_name(f".{target_path.name}.partial")
+    _together(lambda: _prepare(target_path, partial_path) if dist.get_rank() == 0 else None)
+    written = _together(lambda: _write_stage(model_chunks, architecture, partial_path))
+    _together(
+        lambda: _finish(written, architecture, source_path, partial_path, target_path) if dist.get_rank() == 0 else None
+    )
+
+
+def _together(work: Any) -> list[Any]:
+    """Run `work` on every rank and return all results; where one rank failed to write, every rank raises.
+
+    A rank that raised alone would leave the others waiting for it until the process group times out.
+    """
+    result, error = None, None
+    try:
+        result = work()
+    except (OSError, Conflict) as caught:
+        error = caught
+    outcomes: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(outcomes, (result, error))
+    for _, error in outcomes:
+        if error is not None:
+            raise _as_ours(error)
+    return [result for result, _ in outcomes]
+
+
+def _as_ours(error: Exception) -> Exception:
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return DiskFull(f"the disk is full: {error}", "free space, then export the last checkpoint again")
+    if isinstance(error, OSError):
+        return EngineFailed(f"the export could not be written: {error}", "mend the run folder, then export again")
+    return error
+
+
+def _prepare(target_path: Path, partial_path: Path) -> None:
+    if target_path.exists():
+        raise Conflict(f"{target_path} exists", "export to another folder, or move this one away")
+    shutil.rmtree(partial_path, ignore_errors=True)
+    partial_path.mkdir(parents=True)
+
+
+def _write_stage(model_chunks: list[MegatronModule], architecture: Architecture, folder: Path) -> dict[str, Any]:
+    """Write what this pipeline stage holds. Returns {file: {tensor name: bytes}} on the rank that wrote, else {}."""
+    if parallel_state.get_data_parallel_rank(with_context_parallel=True) != 0:
+        return {}
+    is_writer = parallel_state.get_tensor_model_parallel_rank() == 0
+    stage = parallel_state.get_pipeline_model_parallel_rank()
+    written: dict[str, Any] = {}
+    pending: dict[str, Tensor] = {}
+    for entry, parameter in _owned(model_chunks, architecture):
+        shards = _shards(parameter.data, entry)
+        if not is_writer:
+            continue
+        pending |= zip(entry.hf_names, (tensor.contiguous() for tensor in entry.layout.join(shards)), strict=True)
+        if _num_bytes(pending) >= MAX_FILE_BYTES:
+            written |= _write_file(pending, folder / f"stage{stage:03}-{len(written):05}.safetensors")
+            pending = {}
+    if pending:
+        written |= _write_file(pending, folder / f"stage{stage:03}-{len(written):05}.safetensors")
+    return written
+
+
+def _owned(model_chunks: list[MegatronModule], architecture: Architecture) -> list[tuple[Entry, Tensor]]:
+    """The parameters to write. A tied output layer of the last stage is left to the first stage's embedding."""
+    return [
+        (entry, parameter)
+        for entry, parameter in Table(architecture).parameters(model_chunks)
+        if not (architecture.tied_embeddings and entry.megatron_names == ("output_layer.weight",))
+    ]
+
+
+def _shards(parameter: Tensor, entry: Entry) -> list[Tensor]:
+    """The shards of all tensor-parallel ranks, on the CPU."""
+    # A parameter kept in FP8 is exported as the values that the model computed with.
+    whole = parameter.dequantize() if hasattr(parameter, "dequantize") and parameter.is_floating_point() else parameter
+    group = parallel_state.get_tensor_model_parallel_group()
+    if not entry.layout.is_split or group.size() == 1:
+        return [whole.cpu()]
+    shards = [torch.empty_like(whole) for _ in range(group.size())]
+    dist.all_gather(shards, whole.contiguous(), group=group)
+    return [shard.cpu() for shard in shards]
+
+
+def _num_bytes(tensors: dict[str, Tensor]) -> int:
+    return sum(tensor.nbytes for tensor in tensors.values())
+
+
+def _write_file(tensors: dict[str, Tensor], file: Path) -> dict[str, dict[str, int]]:
+    save_file(tensors, file, metadata={"format": "pt"})
+    return {file.name: {name: tensor.nbytes for name, tensor in tensors.items()}}
+
+
+def _finish(
+    written: list[dict[str, Any]], architecture: Architecture, source: Path, folder: Path, target: Path
+) -> None:
+    """Give the files of all stages their final names, write index and config.json, rename the folder."""
+    files = {name: tensors for by_rank in written for name, tensors in sorted(by_rank.items())}
+    names = _final_names(list(files))
+    for name, final_name in names.items():
+        (folder / name).rename(folder / final_name)
+    weight_map = {tensor: names[name] for name, tensors in files.items() for tensor in tensors}
+    lacking = Table(architecture).hf_shapes().keys() - weight_map.keys()
+    if lacking:
+        raise EngineFailed(f"no rank holds {sorted(lacking)[0]}; the export would be incomplete")
+    if len(files) > 1:
+        total_size = sum(sum(tensors.values()) for tensors in files.values())
+        _write_json(folder / INDEX, {"metadata": {"total_size": total_size}, "weight_map": weight_map})
+    _copy_companions(source, folder)
+    folder.rename(target)
+
+
+def _final_names(files: list[str]) -> dict[str, str]:
+    if len(files) == 1:
+        return {files[0]: SINGLE}
+    return {name: f"model-{n:05}-of-{len(files):05}.safetensors" for n, name in enumerate(files, start=1)}

@@ -1,9 +1,9 @@
 """Makes tunedeck/demo/base: a byte-level BPE tokenizer and a small Qwen3 model pretrained on plain prose.
 
-The prose (`tunedeck.demo.task.plain_texts`) holds the skills that the demo's questions ask for, but no conversation: the
-base can add, sort and look up, and has never seen a chat. A random base was rejected: two minutes on two cores teach it
-the form of the answers but not the arithmetic. One thread and fixed seeds, so that the same machine and the same torch
-make the same weights. It takes about a quarter of an hour.
+The prose (`tunedeck.demo.task.plain_texts`) holds the skills that the demo's questions ask for, but no conversation:
+the base can add, sort and look up, and has never seen a chat. A random base was rejected: two minutes on two cores
+teach it the form of the answers but not the arithmetic. One thread and fixed seeds, so that the same machine and the
+same torch make the same weights. It takes about a quarter of an hour.
 
     python scripts/make_demo_base.py [FOLDER]
 """

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.utils import logging
 
 from tunedeck.demo.task import Question, held_out
 from tunedeck.errors import ModelInvalid
@@ -73,7 +74,8 @@ def _load(folder: Path) -> tuple[Any, Any]:
         )
     except (OSError, ValueError) as error:
         raise ModelInvalid(f"{folder} cannot be loaded: {error}", "Name a complete Hugging Face folder.") from error
-    return tokenizer, model.eval()
+    model.requires_grad_(False)
+    return tokenizer, model
 
 
 def main() -> None:
@@ -82,6 +84,7 @@ def main() -> None:
     parser.add_argument("--questions", type=int, default=100, help="how many held-out questions to ask")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of a sentence")
     arguments = parser.parse_args()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     score = exact_match(arguments.folder, held_out(arguments.questions))
     if arguments.json:
         print(json.dumps(score, ensure_ascii=False))

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from random import Random
 
 from tunedeck.demo.kinds import KINDS, Kind
+from tunedeck.errors import BadInput
 
 HELD_OUT_SHARE = 16
+MAX_HELD_OUT = 500
 SHARE_OF_LONGER_CONVERSATIONS = 0.25
 Message = dict[str, str]
 
@@ -57,7 +59,14 @@ def training_draw(rng: Random) -> Kind:
 
 
 def held_out(num: int = 100) -> list[Question]:
-    """The first `num` held-out questions, all kinds in turn, no two of the same substance."""
+    """The first `num` held-out questions, all kinds in turn, no two of the same substance.
+
+    Raises BadInput above MAX_HELD_OUT: only so many different sums and differences exist on that side of the split.
+    """
+    if not 1 <= num <= MAX_HELD_OUT:
+        raise BadInput.at(
+            "num", num, f"{num} held-out questions cannot be had.", f"Ask for 1 to {MAX_HELD_OUT} questions."
+        )
     rng = Random(0)
     questions: list[Question] = []
     seen: set[str] = set()

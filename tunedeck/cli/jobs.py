@@ -1,0 +1,56 @@
+"""`tunedeck ls`, `show` and `cancel`."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Annotated
+
+import typer
+
+from tunedeck.cli.options import DataDirOption, JobArgument, JsonOption, TokenOption, UrlOption, open_client
+from tunedeck.lifecycle import JobState
+
+
+def list_jobs(
+    state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; may repeat.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
+    as_json: JsonOption = False,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """List jobs, the newest first."""
+    from tunedeck.cli.render import print_jobs
+
+    with open_client(url, token, data_dir) as client:
+        jobs = list(itertools.islice(client.jobs(state=state or (), limit=min(limit, 100)), limit))
+    if as_json:
+        typer.echo(json.dumps([job.model_dump(mode="json") for job in jobs], indent=2))
+        return
+    print_jobs(jobs)
+
+
+def show(
+    job_id: JobArgument,
+    as_json: JsonOption = False,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Show one job: state, progress, newest values, what went wrong, how it came here."""
+    from tunedeck.cli.render import print_job
+
+    with open_client(url, token, data_dir) as client:
+        job = client.job(job_id)
+    if as_json:
+        typer.echo(job.model_dump_json(indent=2))
+        return
+    print_job(job)
+
+
+def cancel(job_id: JobArgument, url: UrlOption = "", token: TokenOption = "", data_dir: DataDirOption = None) -> None:
+    """Ask a job to write a checkpoint and end."""
+    with open_client(url, token, data_dir) as client:
+        job = client.cancel(job_id)
+    typer.echo(f"{job.id} is {job.state}")

@@ -1,0 +1,48 @@
+"""`tunedeck`: the list of commands, and the one place where an error becomes sentences and an exit code."""
+
+from __future__ import annotations
+
+import typer
+from typer.core import TyperGroup
+
+import tunedeck
+from tunedeck.cli import doctor, jobs, logs, registry, serve, submit
+from tunedeck.cli.faults import print_fault
+from tunedeck.errors import TunedeckError
+
+
+class Commands(TyperGroup):
+    """Exit code 1 for an error of errors.py, 2 for wrong usage (typer's own), a traceback only for a fault of ours."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override]  # typer ships its own copy of click
+        try:
+            return super().invoke(ctx)
+        except TunedeckError as error:
+            print_fault(error)
+            raise typer.Exit(1) from None
+
+
+app = typer.Typer(
+    name="tunedeck",
+    cls=Commands,
+    help="Supervised fine-tuning of language models with Megatron-core.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command()(serve.up)
+app.command()(serve.demo)
+app.command()(submit.submit)
+app.command("ls")(jobs.list_jobs)
+app.command()(jobs.show)
+app.command()(logs.logs)
+app.command()(jobs.cancel)
+app.command("doctor")(doctor.doctor)
+app.add_typer(registry.models, name="models")
+app.add_typer(registry.datasets, name="datasets")
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    typer.echo(tunedeck.__version__)

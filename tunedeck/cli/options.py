@@ -1,0 +1,47 @@
+"""Options that several commands share, and the settings and the client that they lead to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from tunedeck.client import Client
+    from tunedeck.settings import Settings
+
+UrlOption = Annotated[
+    str, typer.Option("--url", envvar="TUNEDECK_URL", help="Where the service is; else the one of the data folder.")
+]
+TokenOption = Annotated[
+    str, typer.Option("--token", envvar="TUNEDECK_TOKEN", help="API token; else the one in the data folder.")
+]
+DataDirOption = Annotated[
+    Path | None, typer.Option("--data-dir", help="Data folder; else TUNEDECK_DATA_DIR, else .tunedeck here.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+JobArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the job, as `tunedeck ls` shows it.")]
+
+
+def load_settings(**given: Any) -> Settings:
+    """The settings of the environment, with what was `given` (None: not given) laid over. Raise BadInput."""
+    from pydantic import ValidationError
+
+    from tunedeck.errors import BadInput, Problem
+    from tunedeck.settings import Settings
+
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        problems = tuple(
+            Problem(f"TUNEDECK_{'.'.join(map(str, fault['loc'])).upper()}", fault["input"], fault["msg"], "")
+            for fault in error.errors()
+        )
+        raise BadInput("a setting is wrong", "change the option or the environment variable", problems) from None
+
+
+def open_client(url: str, token: str, data_dir: Path | None) -> Client:
+    from tunedeck.client import connect
+
+    return connect(url, token, load_settings(data_dir=data_dir))

@@ -1,0 +1,113 @@
+"""Jobs, models and data sets as tables and lines. In a pipe nothing is cut off and nothing is coloured."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from tunedeck.lifecycle import JobState
+from tunedeck.views import DatasetView, JobDetail, JobView, ModelView
+
+STYLE_OF_STATE = {
+    JobState.RUNNING: "blue",
+    JobState.SUCCEEDED: "green",
+    JobState.FAILED: "red",
+    JobState.STOPPING: "yellow",
+}
+PIPE_WIDTH = 500
+
+
+def console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+
+
+def print_jobs(jobs: Sequence[JobView]) -> None:
+    if not jobs:
+        console().print("no jobs")
+        return
+    table = _table("id", "name", "state", "progress", "loss", "eta", "model", "dataset")
+    for job in jobs:
+        table.add_row(*_row(job))
+    console().print(table)
+
+
+def _row(job: JobView) -> tuple[str, ...]:
+    state = f"[{STYLE_OF_STATE.get(job.state, 'default')}]{job.state}[/]"
+    loss, left = number(job.latest.get("loss")), duration(job.eta_s)
+    return job.id, job.name, state, progress(job), loss, left, job.model, job.dataset
+
+
+def print_job(job: JobDetail) -> None:
+    out = console()
+    out.print(f"{job.name}  ({job.id})  [{STYLE_OF_STATE.get(job.state, 'default')}]{job.state}[/]")
+    for name, value in _facts(job):
+        out.print(f"  {name:<18} {value}", markup=False)
+    if job.fault is not None:
+        out.print(f"\n{job.fault.message}\n{job.fault.mend}", markup=False, style="red")
+        out.print("\n".join(f"    {line}" for line in job.fault.log_tail), markup=False)
+    out.print("\nhow it came here")
+    for step in job.transitions:
+        out.print(f"  {clock(step.at)}  {step.to_state:<10} {step.who}: {step.why}", markup=False)
+
+
+def _facts(job: JobDetail) -> list[tuple[str, str]]:
+    measured = [(name, number(value)) for name, value in sorted(job.latest.items())]
+    return [
+        ("model", job.model),
+        ("dataset", job.dataset),
+        ("progress", progress(job)),
+        ("phase", job.phase or "–"),
+        ("attempt, host", f"{job.attempt}, {job.host or '–'}"),
+        ("time left", duration(job.eta_s)),
+        (
+            "validation loss",
+            f"{number(job.first_validation_loss)} first, {number(job.best_validation_loss)} best",
+        ),
+        *measured,
+    ]
+
+
+def print_models(models: Sequence[ModelView]) -> None:
+    table = _table("name", "architecture", "parameters", "path")
+    for model in models:
+        table.add_row(model.name, model.architecture, f"{model.num_parameters:,}", model.path)
+    console().print(table if models else "no models")
+
+
+def print_datasets(datasets: Sequence[DatasetView]) -> None:
+    table = _table("name", "shape", "rows", "trainable", "path")
+    for dataset in datasets:
+        rows, trainable = f"{dataset.num_rows:,}", f"{dataset.num_trainable_rows:,}"
+        table.add_row(dataset.name, dataset.shape, rows, trainable, dataset.path)
+    console().print(table if datasets else "no data sets")
+
+
+def progress(job: JobView) -> str:
+    return f"{job.step}/{job.train_iters}" if job.train_iters else "–"
+
+
+def number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def duration(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def clock(unix_s: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_s))
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="ellipsis")
+    return table

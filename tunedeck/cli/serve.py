@@ -1,0 +1,59 @@
+"""`tunedeck up` and `tunedeck demo`: the commands that serve until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tunedeck.cli.options import DataDirOption, load_settings
+
+if TYPE_CHECKING:
+    from tunedeck.up.serve import Service
+
+HostOption = Annotated[str | None, typer.Option(help="Address to listen on; else TUNEDECK_HOST, else 127.0.0.1.")]
+PortOption = Annotated[int | None, typer.Option(help="Port; 0: any free one. Else TUNEDECK_PORT, else 8500.")]
+
+
+def up(data_dir: DataDirOption = None, host: HostOption = None, port: PortOption = None) -> None:
+    """Serve: run the bus, the backend and a worker on this machine until Ctrl-C."""
+    from tunedeck.up.serve import serve
+
+    settings = load_settings(data_dir=data_dir, host=host, port=port)
+    asyncio.run(serve(settings, typer.echo, _announce_and_wait))
+
+
+async def _announce_and_wait(service: Service) -> None:
+    _announce(service, "")
+    await asyncio.Event().wait()
+
+
+def _announce(service: Service, next_path: str) -> None:
+    typer.echo(f"Tunedeck serves at {service.url}; data and logs are in {service.settings.data_dir}. Ctrl-C ends it.")
+    typer.echo(f"Log in: {service.login_link(next_path)}")
+
+
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="End with the job; last line JSON; exit 0 if it learnt.")
+    ] = False,
+    data_dir: DataDirOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+) -> None:
+    """Serve, and train a small model on a task whose success can be scored: about two minutes on two cores."""
+    from tunedeck.cli.demo import DemoShow
+    from tunedeck.up.serve import serve
+
+    settings = load_settings(data_dir=data_dir, host=host, port=port)
+    show = DemoShow(once=once, announce=_announce)
+    numbers = asyncio.run(serve(settings, typer.echo, show.run))
+    if not once:
+        return
+    if numbers is None:
+        typer.echo("ended before the demo was done", err=True)
+        raise typer.Exit(1)
+    typer.echo(numbers.model_dump_json())
+    if numbers.goals_missed:
+        raise typer.Exit(1)

@@ -1,0 +1,49 @@
+"""`tunedeck submit`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tunedeck.cli.options import DataDirOption, TokenOption, UrlOption, open_client
+
+if TYPE_CHECKING:
+    from tunedeck.client import Client
+
+
+def submit(
+    spec: Annotated[Path, typer.Argument(help="A job spec as YAML or JSON.")],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Lay a value over the file; may repeat.")
+    ] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it has ended.")] = False,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Submit a job and print its id. With --follow the exit code is 0 only if the job succeeds."""
+    from tunedeck.cli.spec_file import read_spec
+
+    asked = read_spec(spec, set_ or ())
+    with open_client(url, token, data_dir) as client:
+        job = client.submit(asked)
+        typer.echo(job.id)
+        typer.echo(f"{client.url}/runs/{job.id}", err=True)
+        if follow and not _succeeds(client, job.id):
+            raise typer.Exit(1)
+
+
+def _succeeds(client: Client, job_id: str) -> bool:
+    """Ctrl-C ends the watching, not the job."""
+    from tunedeck.cli.progress import shown_progress
+    from tunedeck.client.follow import follow_job
+    from tunedeck.lifecycle import JobState
+
+    with shown_progress() as shown:
+        for job, _ in follow_job(client, job_id):
+            shown.update(job)
+    if job.fault is not None:
+        typer.echo(f"{job.fault.message}\nWhat to do: {job.fault.mend}", err=True)
+    return job.state is JobState.SUCCEEDED

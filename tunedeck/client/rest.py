@@ -1,0 +1,190 @@
+"""One method per REST call. Arguments and answers are the models of spec.py and views.py, errors those of errors.py.
+
+A spec may also be given as a plain mapping: the service checks it and names every fault at its field, so checking it
+here first would only report faults twice. Nothing is tried again by itself, except by the stream: a second POST would
+make a second job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from tunedeck.client.faults import from_transport, raise_for_error
+from tunedeck.client.stream import StreamMessage, read_stream
+from tunedeck.errors import TunedeckError
+from tunedeck.lifecycle import JobState
+from tunedeck.spec import JobSpec
+from tunedeck.views import (
+    CheckedSpec,
+    CheckpointView,
+    DatasetView,
+    EventView,
+    HealthView,
+    HostView,
+    JobDetail,
+    JobView,
+    LogsView,
+    MetricsView,
+    ModelView,
+    Page,
+    PresetView,
+    RegisterDataset,
+    RegisterModel,
+)
+
+V = TypeVar("V", bound=BaseModel)
+API = "/api/v1"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class Client:
+    """A connection to one service. `transport` is for tests; usable as a context manager."""
+
+    def __init__(
+        self, url: str, token: str, *, timeout_s: float = 30.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        self.url = url.rstrip("/")
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {token}"} if token else {},
+            timeout=timeout_s,
+            transport=transport,
+            # A proxy of the environment cannot reach the service of this machine.
+            trust_env=httpx.URL(self.url).host not in LOOPBACK,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    def submit(self, spec: JobSpec | Mapping[str, Any]) -> JobDetail:
+        """Raise SpecInvalid with every fault at its field."""
+        return self._post("/jobs", JobDetail, _body(spec))
+
+    def check(self, spec: JobSpec | Mapping[str, Any]) -> CheckedSpec:
+        return self._post("/jobs/check", CheckedSpec, _body(spec))
+
+    def job(self, job_id: str) -> JobDetail:
+        return self._get(f"/jobs/{job_id}", JobDetail)
+
+    def jobs(
+        self, *, state: Sequence[JobState | str] = (), model: str = "", dataset: str = "", q: str = "", limit: int = 50
+    ) -> Iterator[JobView]:
+        """Newest first; fetches `limit` jobs a call until the caller stops or none are left."""
+        asked: dict[str, Any] = {"state": list(state), "model": model, "dataset": dataset, "q": q, "limit": limit}
+        cursor = ""
+        while True:
+            page = self._get("/jobs", Page[JobView], **asked, cursor=cursor)
+            yield from page.items
+            cursor = page.next_cursor
+            if not cursor:
+                return
+
+    def cancel(self, job_id: str) -> JobDetail:
+        return self._post(f"/jobs/{job_id}/cancel", JobDetail)
+
+    def metrics(
+        self,
+        job_id: str,
+        names: Sequence[str],
+        *,
+        from_step: int | None = None,
+        to_step: int | None = None,
+        max_points: int | None = None,
+    ) -> MetricsView:
+        asked = {"name": list(names), "from_step": from_step, "to_step": to_step, "max_points": max_points}
+        return self._get(f"/jobs/{job_id}/metrics", MetricsView, **asked)
+
+    def logs(self, job_id: str, *, first_line: int = 1, limit: int | None = None) -> LogsView:
+        """Lines from `first_line` on, counted from 1; a negative one counts from the end."""
+        return self._get(f"/jobs/{job_id}/logs", LogsView, first_line=first_line, limit=limit)
+
+    def events(
+        self, job_id: str, *, cursor: str = "", limit: int | None = None, kind: str | None = None
+    ) -> Page[EventView]:
+        return self._get(f"/jobs/{job_id}/events", Page[EventView], cursor=cursor, limit=limit, kind=kind)
+
+    def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
+        return self._get(f"/jobs/{job_id}/checkpoints", Page[CheckpointView]).items
+
+    def models(self) -> tuple[ModelView, ...]:
+        return self._get("/models", Page[ModelView]).items
+
+    def model(self, name: str) -> ModelView:
+        return self._get(f"/models/{name}", ModelView)
+
+    def add_model(self, name: str, path: Path | str) -> ModelView:
+        return self._post("/models", ModelView, _registration(RegisterModel, name, path))
+
+    def datasets(self) -> tuple[DatasetView, ...]:
+        return self._get("/datasets", Page[DatasetView]).items
+
+    def dataset(self, name: str) -> DatasetView:
+        return self._get(f"/datasets/{name}", DatasetView)
+
+    def add_dataset(self, name: str, path: Path | str) -> DatasetView:
+        """Register a file that the service can read, below one of its roots."""
+        return self._post("/datasets", DatasetView, _registration(RegisterDataset, name, path))
+
+    def upload_dataset(self, name: str, file: Path) -> DatasetView:
+        """Send a file of this machine."""
+        with file.open("rb") as content:
+            return self._call(
+                "POST", "/datasets/upload", DatasetView, data={"name": name}, files={"file": (file.name, content)}
+            )
+
+    def presets(self) -> tuple[PresetView, ...]:
+        return self._get("/presets", Page[PresetView]).items
+
+    def hosts(self) -> tuple[HostView, ...]:
+        return self._get("/hosts", Page[HostView]).items
+
+    def health(self) -> HealthView:
+        return self._get("/health", HealthView)
+
+    def stream(self, job_ids: Sequence[str] = (), *, last_event_id: str = "") -> Iterator[StreamMessage]:
+        """Events of these jobs (none: of all), from `last_event_id` on (MetricsView.cursor), for ever."""
+        return read_stream(self._http, f"{API}/stream", job_ids, last_event_id)
+
+    def _get(self, path: str, view: type[V], **asked: Any) -> V:
+        params = {name: value for name, value in asked.items() if value not in (None, "", [])}
+        return self._call("GET", path, view, params=params)
+
+    def _post(self, path: str, view: type[V], body: Any = None) -> V:
+        return self._call("POST", path, view, json=body)
+
+    def _call(self, method: str, path: str, view: type[V], **content: Any) -> V:
+        try:
+            response = self._http.request(method, f"{API}{path}", **content)
+        except httpx.TransportError as error:
+            raise from_transport(error, self.url) from error
+        raise_for_error(response)
+        try:
+            return view.model_validate_json(response.content)
+        except ValidationError as error:
+            raise TunedeckError(
+                f"{response.url} answered what this client does not understand: {error.errors()[0]['msg']}",
+                "are the client and the service of the same version? `tunedeck doctor` shows both",
+            ) from error
+
+
+def _body(spec: JobSpec | Mapping[str, Any]) -> Any:
+    return spec.model_dump(mode="json", exclude_unset=True) if isinstance(spec, JobSpec) else dict(spec)
+
+
+def _registration(kind: type[RegisterModel] | type[RegisterDataset], name: str, path: Path | str) -> Any:
+    # Not checked here: model_construct leaves that to the service, which names the field.
+    return kind.model_construct(name=name, path=str(path)).model_dump()

@@ -17,7 +17,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/login")
-def login_page(request: Request, services: ServicesDep, token: str = "", next: str = "/") -> Response:  # noqa: A002
+def login_page(request: Request, services: ServicesDep, token: str = "", next: str = "/") -> Response:
     if token:
         return _log_in(request, services, token, next)
     return _form(request, services, next, 200, None)
@@ -28,7 +28,7 @@ def log_in(
     request: Request,
     services: ServicesDep,
     token: Annotated[str, Form()] = "",
-    next: Annotated[str, Form()] = "/",  # noqa: A002
+    next: Annotated[str, Form()] = "/",
 ) -> Response:
     return _log_in(request, services, token, next)
 

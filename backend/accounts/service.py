@@ -40,9 +40,7 @@ def log_in(database: Database, token: str, now: float) -> str:
         queries.delete_expired_sessions(session, now)
         secret = secrets.token_urlsafe(32)
         expires_at = now + SESSION_LIFETIME_S
-        session.add(
-            SessionRow(sha256=sha256_of(secret), token_id=stored.id, created_at=now, expires_at=expires_at)
-        )
+        session.add(SessionRow(sha256=sha256_of(secret), token_id=stored.id, created_at=now, expires_at=expires_at))
     return secret
 
 

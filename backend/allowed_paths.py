@@ -1,0 +1,30 @@
+"""Paths that users name: only below the configured roots, after every symbolic link is followed.
+
+A path outside is refused before it is looked at, so that the answer does not tell whether it exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tunedeck.errors import PathRefused
+
+
+def resolve_below(asked: str, base: Path, roots: Sequence[Path]) -> Path:
+    """The absolute path of `asked`, a relative one being taken below `base`. Raises PathRefused at field `path`."""
+    try:
+        path = (base / asked).resolve()
+    except (ValueError, OSError, RuntimeError) as fault:  # a NUL byte; a name too long; a circle of links
+        raise PathRefused.at("path", asked, f"{asked!r} is not a path: {fault}", "correct the path") from fault
+    require_below(path, asked, roots)
+    return path
+
+
+def require_below(path: Path, asked: str, roots: Sequence[Path]) -> None:
+    """Raise PathRefused unless the resolved `path` lies below one of the resolved `roots`."""
+    if any(path.is_relative_to(root) for root in roots):
+        return
+    allowed = ", ".join(str(root) for root in roots)
+    mend = f"move it below one of {allowed}, or add its folder to the roots in the settings"
+    raise PathRefused.at("path", asked, f"{asked!r} lies outside the folders that may be read", mend)

@@ -1,0 +1,111 @@
+"""The application factory: everything that one backend process is made of, put together in one place."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from fastapi import APIRouter, FastAPI
+from starlette.concurrency import run_in_threadpool
+from starlette.middleware.gzip import GZipMiddleware
+
+import frontend
+from backend.accounts.routes import router as accounts_router
+from backend.accounts.token_file import ensure_token
+from backend.background import Background
+from backend.cluster.routes import router as cluster_router
+from backend.datasets.routes import router as datasets_router
+from backend.db.database import Database
+from backend.db.migrate import migrate
+from backend.events.routes import router as events_router
+from backend.feed.routes import router as feed_router
+from backend.http.error_body import documented
+from backend.http.errors import install_error_handlers
+from backend.http.guards import Guards
+from backend.http.headers import SecurityHeaders
+from backend.http.services import Services
+from backend.http.static_files import mount_static_files
+from backend.jobs.routes import router as jobs_router
+from backend.logs.routes import router as logs_router
+from backend.metrics.routes import router as metrics_router
+from backend.models.routes import router as models_router
+from backend.pages.rendering import build_environment
+from backend.pages.routes import router as pages_router
+from backend.presets.routes import router as presets_router
+from tunedeck import __version__
+from tunedeck.errors import BadInput, DiskFull, LoginRequired, OriginRefused, TooLarge, Unavailable
+from tunedeck.settings import Settings
+
+# A spec has some 2 KB. Uploads, the only large bodies, have a limit of their own.
+MAX_BODY_BYTES = 1 << 20
+_REST = (
+    jobs_router,
+    metrics_router,
+    logs_router,
+    events_router,
+    models_router,
+    datasets_router,
+    presets_router,
+    cluster_router,
+    feed_router,
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The whole backend. The database is opened and the threads are started when it starts serving."""
+    app = FastAPI(
+        title="Tunedeck",
+        version=__version__,
+        lifespan=_lifespan(settings),
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # Swagger UI and ReDoc load their scripts from a CDN
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    install_error_handlers(app)
+    app.include_router(_rest())
+    app.include_router(accounts_router)
+    app.include_router(pages_router)
+    mount_static_files(app, frontend.STATIC_DIR)
+    # The last one added sees a request first.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(Guards, settings=settings)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+def _rest() -> APIRouter:
+    common = documented(BadInput, LoginRequired, OriginRefused, TooLarge, Unavailable, DiskFull)
+    api = APIRouter(prefix="/api/v1", responses=common, max_body_size=MAX_BODY_BYTES)
+    for router in _REST:
+        api.include_router(router)
+    return api
+
+
+def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = await run_in_threadpool(_start, settings)
+        app.state.services = services
+        try:
+            yield
+        finally:
+            await run_in_threadpool(_stop, services)
+
+    return lifespan
+
+
+def _start(settings: Settings) -> Services:
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = Database(settings.resolved_database_url())
+    migrate(database)
+    ensure_token(settings.token_file, database, time.time())
+    background = Background(settings, database)
+    background.start()
+    return Services(settings, database, background, build_environment())
+
+
+def _stop(services: Services) -> None:
+    services.background.stop()
+    services.database.close()

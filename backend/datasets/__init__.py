@@ -1,0 +1,1 @@
+"""Data sets: files of conversations, registered where they lie or uploaded."""

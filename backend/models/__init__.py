@@ -1,0 +1,1 @@
+"""Models: Hugging Face folders that training can start from, registered by hand or exported by a job."""

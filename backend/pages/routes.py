@@ -1,0 +1,94 @@
+"""The pages. Each asks the service that REST asks, and hands its answer to a template as plain JSON values."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import BaseModel
+
+from backend.cluster import service as cluster
+from backend.datasets import service as datasets
+from backend.http.services import Services, ServicesDep
+from backend.jobs import service as jobs
+from backend.jobs.queries import JobFilter
+from backend.models import service as models
+from backend.pages.rendering import render
+from tunedeck.lifecycle import JobState
+from tunedeck.presets import PRESETS
+from tunedeck.spec import JobSpec
+from tunedeck.views import Page, PresetView
+
+router = APIRouter(include_in_schema=False)
+_NUM_RUNS = 100
+_NUM_ENTRIES = 500
+
+
+@router.get("/")
+def home() -> Response:
+    return RedirectResponse("/runs", 303)
+
+
+@router.get("/runs")
+def runs_page(
+    request: Request,
+    services: ServicesDep,
+    state: Annotated[list[JobState], Query(default_factory=list)],
+    q: Annotated[str, Query(max_length=200)] = "",
+) -> Response:
+    shown = jobs.list_jobs(services.database, JobFilter(tuple(state), text=q), "", _NUM_RUNS)
+    return _page(request, services, "runs", jobs=shown)
+
+
+@router.get("/runs/{job_id}")
+def run_page(request: Request, services: ServicesDep, job_id: str) -> Response:
+    job = jobs.get(services.database, job_id)
+    return render(services.templates, "run.html", request, page="runs", job=_json(job))
+
+
+@router.get("/new")
+def new_page(
+    request: Request, services: ServicesDep, source: Annotated[str, Query(alias="from", max_length=32)] = ""
+) -> Response:
+    """The form. `?from=ID` fills it with the spec of that job."""
+    prefill = jobs.get(services.database, source).spec.model_dump(mode="json") if source else {}
+    return _page(
+        request,
+        services,
+        "new",
+        presets=Page[PresetView](items=PRESETS),
+        models=models.list_models(services.database, "", _NUM_ENTRIES),
+        datasets=datasets.list_datasets(services.database, "", _NUM_ENTRIES),
+        hosts=cluster.list_hosts(services.database, services.settings, time.time()),
+        prefill=prefill,
+        fields=JobSpec.model_json_schema(),
+    )
+
+
+@router.get("/data")
+def data_page(request: Request, services: ServicesDep) -> Response:
+    return _page(request, services, "data", datasets=datasets.list_datasets(services.database, "", _NUM_ENTRIES))
+
+
+@router.get("/models")
+def models_page(request: Request, services: ServicesDep) -> Response:
+    return _page(request, services, "models", models=models.list_models(services.database, "", _NUM_ENTRIES))
+
+
+@router.get("/cluster")
+def cluster_page(request: Request, services: ServicesDep) -> Response:
+    now = time.time()
+    hosts = cluster.list_hosts(services.database, services.settings, now)
+    health = cluster.health(services.database, services.settings, services.background, now)
+    return _page(request, services, "cluster", hosts=hosts, health=health)
+
+
+def _page(request: Request, services: Services, name: str, **context: Any) -> Response:
+    plain = {key: _json(value) for key, value in context.items()}
+    return render(services.templates, f"{name}.html", request, page=name, **plain)
+
+
+def _json(value: Any) -> Any:
+    return value.model_dump(mode="json") if isinstance(value, BaseModel) else value

@@ -1,0 +1,1 @@
+"""Presets: named starting points of `tunedeck/presets.py`, as REST shows them."""

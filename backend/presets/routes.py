@@ -1,0 +1,15 @@
+"""/api/v1/presets. Without service and queries: the presets are constants of the shared language."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from tunedeck.presets import PRESETS
+from tunedeck.views import Page, PresetView
+
+router = APIRouter(prefix="/presets", tags=["presets"])
+
+
+@router.get("")
+def list_presets() -> Page[PresetView]:
+    return Page[PresetView](items=PRESETS)

@@ -1,0 +1,43 @@
+# Everything from a fresh clone with nothing but python3 (3.11 to 3.13) with venv, make and git.
+# What is installed where is in scripts/install.sh; PYTHON=… chooses the interpreter.
+
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+INPUTS := pyproject.toml constraints/cpu.txt scripts/install.sh
+
+.PHONY: help demo up test lint clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/.installed ## install, serve, train the demo model, go on serving (ONCE=1: end with the job)
+	@$(BIN)/tunedeck demo $(if $(ONCE),--once)
+
+up: $(VENV)/.installed ## install and serve at http://127.0.0.1:8500
+	@$(BIN)/tunedeck up
+
+test: $(VENV)/.installed-dev lint ## all checks and all tests
+	@scripts/chromium.sh
+	@echo "pytest"
+	@$(BIN)/pytest
+
+lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter
+	@echo "ruff" && $(BIN)/ruff check && $(BIN)/ruff format --check
+	@echo "mypy" && $(BIN)/mypy
+	@echo "lint-imports" && $(BIN)/lint-imports
+
+clean: ## remove what was installed and built; data in .tunedeck stays
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# Each stamp is newer than what it was made from, so that nothing is installed twice.
+$(VENV)/.installed: $(INPUTS)
+	@scripts/install.sh server,worker
+	@touch $@
+
+$(VENV)/.installed-dev: $(INPUTS)
+	@scripts/install.sh server,worker,dev
+	@touch $(VENV)/.installed $@

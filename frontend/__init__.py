@@ -1,0 +1,27 @@
+"""What the browser gets: Jinja2 templates, style sheets and native ES modules. There is no build step.
+
+The room knows no route and no database. The backend calls `install` once on its Jinja environment and renders the
+templates of `TEMPLATES_DIR` with plain dicts; files below `STATIC_DIR` are served as they are. A JavaScript framework
+was rejected: the pages are few, and what a reader sees in the browser's debugger is what stands in the repository.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from jinja2 import Environment
+
+from frontend import filters
+from frontend.spec_form import spec_groups
+from tunedeck.metrics import CATALOGUE
+
+TEMPLATES_DIR = Path(__file__).parent / "templates"
+STATIC_DIR = Path(__file__).parent / "static"
+
+
+def install(environment: Environment) -> None:
+    """Add what the templates call: the number filters, the form of a JobSpec and the catalogue of metrics."""
+    environment.filters.update(filters.FILTERS)
+    environment.globals["spec_groups"] = spec_groups
+    environment.globals["METRICS"] = [asdict(metric) for metric in CATALOGUE]

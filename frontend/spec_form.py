@@ -1,0 +1,99 @@
+"""The form fields of a JobSpec, read from its JSON schema, so that a new field of the spec needs no new template.
+
+Only what JobSpec uses is understood: objects one level deep, numbers, strings, booleans, enums, and `null` as "decide
+for me". A general schema form library was rejected: it would need a build step and would not group fields as we do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class FormField:
+    """One input. `path` is its dotted path in the spec and its name in the form, so that problems find it."""
+
+    path: str
+    label: str
+    kind: str  # "integer", "number", "string", "boolean" or "choice"
+    options: tuple[str, ...]
+    default: Any
+    required: bool
+    description: str
+    minimum: float | None
+    maximum: float | None
+    value: Any
+
+
+@dataclass(frozen=True)
+class FormGroup:
+    """The fields of one component; the fields of the spec itself are in the group named ""."""
+
+    name: str
+    explanation: str
+    fields: tuple[FormField, ...]
+
+
+def spec_groups(schema: dict[str, Any], prefill: dict[str, Any] | None = None) -> tuple[FormGroup, ...]:
+    """All groups of the form, first the spec's own fields.
+
+    `prefill` is a JobSpec as a dict of only what its user set: a default filled in here would be sent as if it were
+    asked for, and would hide the preset's value.
+    """
+    given = prefill or {}
+    own: list[FormField] = []
+    groups: list[FormGroup] = []
+    for name, property_schema in schema["properties"].items():
+        component = _component(property_schema, schema)
+        if component is None:
+            own.append(_field(name, name, property_schema, schema, given.get(name), schema.get("required", ())))
+            continue
+        groups.append(_group(name, component, schema, given.get(name) or {}))
+    return (FormGroup("", "", tuple(own)), *groups)
+
+
+def _group(name: str, component: dict[str, Any], schema: dict[str, Any], given: dict[str, Any]) -> FormGroup:
+    required = component.get("required", ())
+    fields = tuple(
+        _field(f"{name}.{key}", key, value, schema, given.get(key), required)
+        for key, value in component["properties"].items()
+    )
+    return FormGroup(name, component.get("description", ""), fields)
+
+
+def _component(property_schema: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
+    target = _follow(property_schema, schema)
+    return target if target.get("type") == "object" else None
+
+
+def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """`node`, or what its `$ref` names."""
+    reference = node.get("$ref", "")
+    if not reference:
+        return node
+    return dict(schema["$defs"][reference.rsplit("/", 1)[-1]])
+
+
+def _field(
+    path: str, key: str, node: dict[str, Any], schema: dict[str, Any], given: Any, required: Any
+) -> FormField:
+    shape = _without_null(_follow(node, schema), schema)
+    return FormField(
+        path=path,
+        label=key.replace("_", " "),
+        kind="choice" if "enum" in shape else str(shape.get("type", "string")),
+        options=tuple(str(option) for option in shape.get("enum", ())),
+        default=node.get("default"),
+        required=key in required,
+        description=str(node.get("description") or shape.get("description") or ""),
+        minimum=shape.get("minimum", shape.get("exclusiveMinimum")),
+        maximum=shape.get("maximum", shape.get("exclusiveMaximum")),
+        value=given,
+    )
+
+
+def _without_null(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """The one shape beside null of an optional field."""
+    shapes = [_follow(option, schema) for option in node.get("anyOf", ()) if option.get("type") != "null"]
+    return shapes[0] if shapes else node

@@ -1,0 +1,105 @@
+/** From series to what Plotly draws: traces and layout. Nothing here touches the page. */
+
+import { withGaps } from "./series.js";
+import { movingAverage } from "./smoothing.js";
+
+const RAW_OPACITY = 0.25;
+
+/**
+ * @param {import("./definitions.js").ChartDefinition} definition
+ * @param {(metric: string) => import("./series.js").MetricSeries} seriesOf
+ * @param {number} smoothing
+ * @param {import("./theme.js").readTheme} theme
+ */
+export function tracesOf(definition, seriesOf, smoothing, theme) {
+  const { divisor } = scaleOf(definition, seriesOf);
+  return definition.lines.flatMap((line) => {
+    const series = seriesOf(line.metric);
+    const values = divisor === 1 ? series.values : series.values.map((value) => (value === null ? null : value / divisor));
+    return lineTraces(line, series.steps, values, smoothing, definition, theme);
+  });
+}
+
+function lineTraces(line, steps, values, smoothing, definition, theme) {
+  const colour = theme.series[line.colour];
+  const isSmoothed = Boolean(line.smooth) && smoothing > 0;
+  const main = {
+    ...(line.marks ? { x: steps, y: values } : withGaps(steps, isSmoothed ? movingAverage(values, smoothing) : values)),
+    name: isSmoothed ? `${line.label}, smoothed` : line.label,
+    type: "scatter",
+    mode: line.marks ? "lines+markers" : steps.length === 1 ? "markers" : "lines",
+    line: { color: colour, width: 1.6, shape: "linear" },
+    marker: { color: colour, size: 6 },
+    connectgaps: false,
+    hovertemplate: hoverText(definition),
+  };
+  if (!isSmoothed) return [main];
+  return [{ ...main, ...withGaps(steps, values), name: line.label, line: { color: colour, width: 1 }, opacity: RAW_OPACITY }, main];
+}
+
+function hoverText(definition) {
+  return `%{y:${definition.hover}}${definition.suffix ?? ""}`;
+}
+
+/** @returns {{unit: string | null, divisor: number}} */
+export function scaleOf(definition, seriesOf) {
+  if (!definition.scale) return { unit: null, divisor: 1 };
+  let largest = 0;
+  for (const line of definition.lines) {
+    for (const value of seriesOf(line.metric).values) largest = Math.max(largest, value ?? 0);
+  }
+  return definition.scale(largest);
+}
+
+/**
+ * @param {{logY: boolean, xRange: [number, number] | null, canDrag: boolean}} view
+ */
+export function layoutOf(definition, view, theme) {
+  const axis = {
+    gridcolor: theme.grid,
+    zeroline: false,
+    showline: false,
+    ticks: "",
+    tickfont: { size: 12, color: theme.muted },
+    automargin: true,
+  };
+  return {
+    margin: { l: 48, r: 14, t: 6, b: 28 },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: theme.font, size: 12, color: theme.text },
+    showlegend: false,
+    hovermode: "x unified",
+    hoversort: "value descending",
+    hoverlabel: { bgcolor: theme.hover, bordercolor: theme.line, font: { size: 12, color: theme.text } },
+    dragmode: view.canDrag ? "zoom" : false,
+    xaxis: {
+      ...axis,
+      showgrid: false,
+      tickformat: ",d",
+      // Plotly would label half steps when there are few.
+      tick0: 0,
+      nticks: 7,
+      hoverformat: ",d",
+      unifiedhovertitle: { text: "step %{x}" },
+      showspikes: true,
+      spikemode: "across",
+      spikethickness: 1,
+      spikedash: "solid",
+      spikecolor: theme.line,
+      fixedrange: !view.canDrag,
+      ...(view.xRange ? { range: [...view.xRange], autorange: false } : { autorange: true }),
+    },
+    yaxis: {
+      ...axis,
+      type: view.logY ? "log" : "linear",
+      tickformat: definition.ticks,
+      exponentformat: "e",
+      ticksuffix: definition.suffix ?? "",
+      nticks: 5,
+      fixedrange: true,
+      autorange: true,
+      rangemode: definition.fromZero && !view.logY ? "tozero" : "normal",
+    },
+  };
+}

@@ -1,0 +1,93 @@
+/** One metric over optimizer steps: three lists of equal length, steps strictly growing. A missing value is null. */
+
+export class MetricSeries {
+  /** @type {number[]} */ steps = [];
+  /** @type {number[]} */ times = [];
+  /** @type {(number | null)[]} */ values = [];
+  /** Points that the server holds, before it left some out. */
+  numPoints = 0;
+
+  /** @param {{steps: number[], times: number[], values: (number | null)[], num_points: number}} view */
+  static fromView(view) {
+    const series = new MetricSeries();
+    series.steps = [...view.steps];
+    series.times = [...view.times];
+    series.values = [...view.values];
+    series.numPoints = view.num_points;
+    return series;
+  }
+
+  get length() {
+    return this.steps.length;
+  }
+
+  get lastStep() {
+    return this.steps.at(-1) ?? -1;
+  }
+
+  get isThinned() {
+    return this.numPoints > this.length;
+  }
+
+  /** Add a newer point. A step that is already there is left as it is. */
+  append(step, time, value) {
+    if (step <= this.lastStep) return false;
+    this.steps.push(step);
+    this.times.push(time);
+    this.values.push(value);
+    this.numPoints += 1;
+    return true;
+  }
+
+  /** Forget every point from `step` on: a later attempt does these steps again. */
+  cutFrom(step) {
+    const at = firstAtLeast(this.steps, step);
+    this.numPoints -= this.length - at;
+    for (const list of [this.steps, this.times, this.values]) list.length = at;
+  }
+
+  /** The newest value that is known, or null. */
+  latest() {
+    return this.values.findLast((value) => value !== null) ?? null;
+  }
+}
+
+/** Index of the first entry of the sorted `list` that is at least `wanted`; its length if there is none. */
+export function firstAtLeast(list, wanted) {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (list[middle] < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/**
+ * The points for a line, with an empty point wherever steps are missing, so that a gap is seen as a gap.
+ * Steps count as missing when two neighbours are further apart than the series' own usual distance allows.
+ * @param {number[]} steps
+ * @param {(number | null)[]} values
+ */
+export function withGaps(steps, values) {
+  const limit = usualDistance(steps);
+  const x = [];
+  const y = [];
+  for (let at = 0; at < steps.length; at += 1) {
+    if (at > 0 && steps[at] - steps[at - 1] > limit) {
+      x.push(steps[at - 1] + 1);
+      y.push(null);
+    }
+    x.push(steps[at]);
+    y.push(values[at]);
+  }
+  return { x, y };
+}
+
+/** 1 for a series of every step; a thinned one has uneven distances, of which four medians are still usual. */
+function usualDistance(steps) {
+  const distances = steps.slice(1).map((step, at) => step - steps[at]).sort((a, b) => a - b);
+  const median = distances[distances.length >> 1] ?? 1;
+  const isThinned = distances.length > 0 && distances[Math.floor(distances.length * 0.9)] > 1;
+  return isThinned ? 4 * Math.max(2, median) : 1;
+}

@@ -1,0 +1,58 @@
+/** Problems at their fields. A field is found by its dotted path; a problem without a field goes to the list on the right. */
+
+/** @typedef {import("../api.js").Problem} Problem */
+
+const holderOf = (form, path) => form.querySelector(`[data-field~="${CSS.escape(path)}"]`);
+
+/**
+ * Show at each field its own problem and clear the others.
+ * @param {HTMLFormElement} form
+ * @param {Problem[]} problems
+ * @param {(path: string) => boolean} mayShow a field that nobody has touched yet is not called wrong
+ */
+export function showAtFields(form, problems, mayShow = () => true) {
+  for (const holder of form.querySelectorAll("[data-field]")) {
+    const paths = holder.dataset.field.split(" ");
+    const mine = problems.filter((problem) => paths.includes(problem.field) && mayShow(problem.field));
+    showAt(holder, mine);
+  }
+}
+
+function showAt(holder, problems) {
+  const fault = holder.querySelector(".fault");
+  const input = holder.querySelector("input, select");
+  fault.textContent = problems.map(sentence).join(" ");
+  fault.hidden = problems.length === 0;
+  if (problems.length) input.setAttribute("aria-invalid", "true");
+  else input.removeAttribute("aria-invalid");
+}
+
+const sentence = ({ message, mend }) => [message, mend].filter(Boolean).map((part) => (/[.!?]$/.test(part) ? part : `${part}.`)).join(" ");
+
+/** The list of all problems; each leads to its field. @param {HTMLElement} list */
+export function listProblems(list, form, problems) {
+  list.replaceChildren(...problems.map((problem) => {
+    const row = document.createElement("li");
+    row.append(sentence(problem));
+    if (holderOf(form, problem.field)) row.prepend(linkTo(form, problem.field));
+    return row;
+  }));
+}
+
+function linkTo(form, path) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "button quiet small mono";
+  button.textContent = path;
+  button.addEventListener("click", () => focusField(form, path));
+  return button;
+}
+
+/** Bring a field into view, opening the part that hides it. */
+export function focusField(form, path) {
+  const holder = holderOf(form, path);
+  if (!holder) return;
+  holder.closest("details")?.setAttribute("open", "");
+  holder.querySelector("input, select").focus();
+  holder.scrollIntoView({ block: "center" });
+}

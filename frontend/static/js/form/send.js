@@ -1,0 +1,56 @@
+/** The small forms of the data and models pages: send, show faults at their fields, keep what was typed. */
+
+import { showFault } from "../dom.js";
+import { showAtFields } from "./problems.js";
+
+/**
+ * @param {HTMLFormElement} form
+ * @param {(form: HTMLFormElement) => Promise<any>} send
+ * @param {(answer: any) => void} onDone
+ */
+export function startForm(form, send, onDone) {
+  const fault = form.querySelector("[data-fault]");
+  const button = form.querySelector("button:not([type])");
+  form.noValidate = true;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const missing = missingIn(form);
+    showAtFields(form, missing);
+    showFault(fault, null);
+    if (missing.length) return;
+    button.disabled = true;
+    try {
+      onDone(await send(form));
+      form.reset();
+    } catch (error) {
+      showRefusal(form, fault, error);
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+function missingIn(form) {
+  return [...form.querySelectorAll("[required]")]
+    .filter((input) => input.value.trim() === "")
+    .map((input) => ({ field: input.name, value: "", message: "This is needed", mend: "" }));
+}
+
+/** A problem whose field is not in the form is shown with the message of the whole. */
+function showRefusal(form, fault, error) {
+  const problems = error.problems ?? [];
+  showAtFields(form, problems);
+  const areAllPlaced = problems.length > 0 && problems.every(({ field }) => form.querySelector(`[data-field~="${CSS.escape(field)}"]`));
+  showFault(fault, areAllPlaced ? null : error);
+}
+
+/** A file's name as a name of the registry. @param {HTMLInputElement} source @param {HTMLInputElement} target */
+export function suggestName(source, target) {
+  let suggested = "";
+  source.addEventListener("change", () => {
+    if (target.value && target.value !== suggested) return;
+    const last = source.value.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1) ?? "";
+    suggested = last.replace(/\.jsonl?$/i, "").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 80);
+    target.value = suggested;
+  });
+}

@@ -1,0 +1,111 @@
+/** The new-run form. Each change is checked by the server; what it would train, or what is wrong, stands beside the form. */
+
+import { ApiError, post } from "../api.js";
+import { copyable } from "../copy_text.js";
+import { byId, pageData, showFault } from "../dom.js";
+import { focusField, listProblems, showAtFields } from "../form/problems.js";
+import { readSpec } from "../form/read_spec.js";
+import { showSummary, summaryOf } from "../form/summary.js";
+import { listenToKeys } from "../keyboard.js";
+import { specForms } from "../spec_text.js";
+
+const CHECK_AFTER_MS = 300;
+
+const form = byId("new-run");
+const touched = new Set();
+let spec = readSpec(form);
+let checking = new AbortController();
+let timer = 0;
+
+const showSpec = copyable(byId("spec-forms"), byId("spec-text"), specForms(() => spec));
+const isMissing = (problem) => ["name", "model", "dataset"].includes(problem.field) && !spec[problem.field];
+
+async function check() {
+  checking.abort();
+  checking = new AbortController();
+  const { signal } = checking;
+  try {
+    const { resolved, problems } = await post("/jobs/check", spec, signal);
+    showVerdict(problems, resolved);
+  } catch (error) {
+    if (signal.aborted) return;
+    if (error instanceof ApiError && error.problems.length) showVerdict(error.problems, null);
+    else showWaiting(`${error.message} ${error.mend ?? ""}`);
+  }
+}
+
+function showVerdict(problems, resolved) {
+  const faults = problems.filter((problem) => !isMissing(problem) || touched.has(problem.field));
+  const missing = problems.filter((problem) => isMissing(problem) && !touched.has(problem.field)).map(({ field }) => ({ name: "a name", model: "a model", dataset: "a data set" })[field]);
+  showAtFields(form, problems, (path) => touched.has(path) || !problems.some((problem) => problem.field === path && isMissing(problem)));
+  listProblems(byId("problems"), form, faults);
+  if (resolved) showSummary(byId("summary"), summaryOf(resolved));
+  if (faults.length) return verdict("bad", faults.length === 1 ? "One thing to mend" : `${faults.length} things to mend`);
+  if (missing.length) return verdict("wait", `Still needed: ${missing.join(", ")}.`);
+  return verdict("good", "Ready to start");
+}
+
+function showWaiting(text) {
+  listProblems(byId("problems"), form, []);
+  verdict("wait", text);
+}
+
+function verdict(kind, text) {
+  const place = byId("verdict");
+  place.className = `verdict ${kind}`;
+  if (place.textContent !== text) place.textContent = text;
+}
+
+function changed(event) {
+  const holder = event.target.closest("[data-field]");
+  if (holder && event.type === "change") for (const path of holder.dataset.field.split(" ")) touched.add(path);
+  spec = readSpec(form);
+  showSpec();
+  showPresetValues();
+  clearTimeout(timer);
+  timer = setTimeout(check, CHECK_AFTER_MS);
+}
+
+/** An empty field shows the value that the chosen preset would give it. */
+function showPresetValues() {
+  const { presets } = pageData();
+  const preset = presets.items.find((item) => item.name === spec.preset);
+  byId("f-preset-hint").textContent = preset ? preset.explanation : "Fields that you fill in win over it.";
+  for (const input of form.querySelectorAll("input[data-kind]")) {
+    input.dataset.plain ??= input.placeholder;
+    const value = input.name.split(".").reduce((place, key) => place?.[key], preset?.values);
+    input.placeholder = value === undefined || value === null ? input.dataset.plain : `${value} (preset)`;
+  }
+}
+
+async function submit(event) {
+  event.preventDefault();
+  for (const holder of form.querySelectorAll("[data-field]")) for (const path of holder.dataset.field.split(" ")) touched.add(path);
+  clearTimeout(timer);
+  spec = readSpec(form);
+  byId("submit").disabled = true;
+  byId("submit-note").textContent = "Sending";
+  try {
+    const job = await post("/jobs", spec);
+    location.assign(`/runs/${job.id}`);
+  } catch (error) {
+    byId("submit").disabled = false;
+    byId("submit-note").textContent = "Nothing was started.";
+    refused(error);
+  }
+}
+
+function refused(error) {
+  showFault(byId("form-fault"), error.problems?.length ? null : error);
+  if (!error.problems?.length) return;
+  showVerdict(error.problems, null);
+  focusField(form, error.problems[0].field);
+}
+
+listenToKeys();
+form.addEventListener("input", changed);
+form.addEventListener("change", changed);
+form.addEventListener("submit", submit);
+byId("f-length-unit").addEventListener("change", () => { byId("f-length").name = byId("f-length-unit").value; }, { capture: true });
+showPresetValues();
+check();

@@ -1,0 +1,99 @@
+/** The run page: one stream feeds the header, the charts, the log, the checkpoints and the timeline. */
+
+import { get } from "../api.js";
+import { ChartGrid } from "../charts/grid.js";
+import { copyable } from "../copy_text.js";
+import { byId, keepTimesFresh, pageData } from "../dom.js";
+import { count } from "../format.js";
+import { listenToKeys } from "../keyboard.js";
+import { listenToCancel } from "../run/cancel.js";
+import { CheckpointList } from "../run/checkpoints.js";
+import { RunFeed } from "../run/feed.js";
+import { showFacts, showJob, showNumber } from "../run/header.js";
+import { RunHistory } from "../run/history.js";
+import { LogTail } from "../run/logs.js";
+import { showTimeline } from "../run/timeline.js";
+import { specForms } from "../spec_text.js";
+import { liveDots, Stream } from "../stream.js";
+import { startTabs } from "../tabs.js";
+
+let { job } = pageData();
+const history = new RunHistory();
+const feed = new RunFeed(job.id, history, onPoints);
+const grid = new ChartGrid(byId("charts"), history.seriesOf, onZoom);
+const stream = new Stream([job.id], liveDots());
+const logs = new LogTail(job.id);
+const checkpoints = new CheckpointList(job.id);
+
+/** @param {string[] | null} metrics */
+function onPoints(metrics) {
+  if (metrics) grid.mark(metrics);
+  else grid.markAll();
+  for (const metric of metrics ?? ["loss", "validation_loss", "tokens_per_s", "step_time_s", "peak_memory_bytes"]) {
+    const series = history.seriesOf(metric);
+    if (series.length) showNumber(metric, series.latest());
+  }
+  byId("chart-note").textContent = history.isThinned ? `${count(history.seriesOf("loss").numPoints)} points, thinned; no extreme is lost` : "";
+}
+
+function onZoom(range) {
+  byId("reset-zoom").hidden = !range;
+  const mustFetch = history.isThinned || feed.range !== null;
+  feed.range = range;
+  if (mustFetch) feed.reload();
+}
+
+function onJob(event) {
+  const changedState = event.payload.state !== job.state || event.payload.attempt !== job.attempt;
+  job = { ...job, ...event.payload };
+  showJob(job);
+  if (changedState) refreshDetail();
+}
+
+/** What a JobView lacks: transitions and facts. */
+async function refreshDetail() {
+  const detail = await get(`/jobs/${job.id}`).catch(() => null);
+  if (!detail) return;
+  job = detail;
+  showJob(job);
+  showFacts(job);
+  showTimeline(job);
+}
+
+function startControls() {
+  byId("smoothing").value = String(grid.smoothing);
+  const showSmoothing = () => { byId("smoothing-value").textContent = Number(byId("smoothing").value).toFixed(2); };
+  byId("smoothing").addEventListener("input", () => {
+    showSmoothing();
+    grid.setSmoothing(Number(byId("smoothing").value));
+  });
+  showSmoothing();
+  const logY = document.querySelector("[data-log-y]");
+  logY.setAttribute("aria-pressed", String(grid.logY));
+  logY.addEventListener("click", () => {
+    grid.setLogY(!grid.logY);
+    logY.setAttribute("aria-pressed", String(grid.logY));
+  });
+  byId("reset-zoom").hidden = !grid.xRange;
+  byId("reset-zoom").addEventListener("click", () => grid.zoom(null));
+}
+
+listenToKeys();
+keepTimesFresh();
+showJob(job);
+showFacts(job);
+startControls();
+copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
+startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open() });
+listenToCancel(() => job, (detail) => { job = detail; showJob(job); showTimeline(job); });
+
+feed.range = grid.xRange;
+feed.follow(stream);
+logs.listen(stream);
+checkpoints.listen(stream);
+stream.on("job", onJob);
+stream.on("plan", refreshDetail);
+stream.on("reset", refreshDetail);
+stream.on("hello", ({ resumed }) => resumed || refreshDetail());
+stream.open();
+feed.reload();

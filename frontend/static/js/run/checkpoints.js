@@ -1,0 +1,51 @@
+/** The tab of checkpoints and exports: fetched when it is shown and when one is written or removed. */
+
+import { get } from "../api.js";
+import { byId, showFault, sinceElement } from "../dom.js";
+import { count, size } from "../format.js";
+
+const FORMS = { dist_checkpointing: "Megatron checkpoint", huggingface: "Hugging Face folder" };
+
+export class CheckpointList {
+  #isOpen = false;
+
+  constructor(jobId) {
+    this.jobId = jobId;
+  }
+
+  listen(stream) {
+    for (const kind of ["checkpoint", "checkpoint_removed", "reset"]) stream.on(kind, () => this.#isOpen && this.open());
+  }
+
+  async open() {
+    this.#isOpen = true;
+    try {
+      const { items } = await get(`/jobs/${this.jobId}/checkpoints`);
+      byId("checkpoints").replaceChildren(...items.map(rowOf));
+      byId("checkpoints").closest(".table-frame").hidden = items.length === 0;
+      byId("no-checkpoints").hidden = items.length > 0;
+      showFault(byId("checkpoints-fault"), null);
+    } catch (error) {
+      showFault(byId("checkpoints-fault"), error);
+    }
+  }
+}
+
+function rowOf(item) {
+  const row = document.createElement("tr");
+  const cells = [
+    ["Step", count(item.step)],
+    ["Form", FORMS[item.format] ?? item.format],
+    ["Path", item.path, "mono"],
+    ["Size", size(item.size_bytes), "num"],
+    ["Written", sinceElement(item.created_at), "num"],
+  ];
+  for (const [label, content, kind] of cells) {
+    const cell = document.createElement("td");
+    cell.dataset.label = label;
+    if (kind) cell.className = kind;
+    cell.append(content);
+    row.append(cell);
+  }
+  return row;
+}

@@ -1,0 +1,78 @@
+/**
+ * Keeps a RunHistory complete. The stream is opened first and its events wait until the metrics call has answered, so
+ * nothing can fall between the two. It asks again when the stream says so (`reset`), when a new connection could not go
+ * on from the last event, when a step is missing, and when more points are held than a chart may draw.
+ */
+
+import { get } from "../api.js";
+import { METRIC_NAMES } from "../charts/definitions.js";
+
+const FETCHED_POINTS = 1500;
+const MOST_POINTS = 2000;
+const RETRY_MS = 2000;
+
+export class RunFeed {
+  #waiting = [];
+  #isLoading = false;
+  #mustReload = false;
+  #mendedGapAt = 0;
+
+  /**
+   * @param {string} jobId
+   * @param {import("./history.js").RunHistory} history
+   * @param {(metrics: string[] | null) => void} onChange null: everything changed
+   */
+  constructor(jobId, history, onChange) {
+    this.jobId = jobId;
+    this.history = history;
+    this.onChange = onChange;
+    /** While zoomed, only these steps are fetched. @type {[number, number] | null} */
+    this.range = null;
+  }
+
+  /** @param {import("../stream.js").Stream} stream */
+  follow(stream) {
+    for (const kind of ["plan", "step", "eval"]) stream.on(kind, (event) => this.#hear(event));
+    stream.on("hello", ({ cursor, resumed }) => {
+      if (!resumed && Number(cursor) > this.history.cursor) this.reload();
+    });
+    stream.on("reset", () => this.reload());
+  }
+
+  async reload() {
+    this.#mustReload = true;
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    while (this.#mustReload) {
+      this.#mustReload = false;
+      try {
+        this.history.load(await get(`/jobs/${this.jobId}/metrics`, this.#query()));
+      } catch {
+        // The live dot says that the server is away; the points that are held stay.
+        this.#mustReload = true;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    this.#isLoading = false;
+    for (const event of this.#waiting.splice(0)) this.history.apply(event);
+    this.onChange(null);
+  }
+
+  #query() {
+    const [from, to] = this.range ?? [];
+    const steps = this.range ? { from_step: Math.max(0, Math.floor(from)), to_step: Math.ceil(to) } : {};
+    return { name: METRIC_NAMES, max_points: FETCHED_POINTS, ...steps };
+  }
+
+  #hear(event) {
+    if (this.#isLoading) {
+      this.#waiting.push(event);
+      return;
+    }
+    const { metrics, isGap } = this.history.apply(event);
+    if (metrics.length) this.onChange(metrics);
+    const isNewGap = isGap && event.payload.step > this.#mendedGapAt;
+    if (isNewGap) this.#mendedGapAt = event.payload.step;
+    if (isNewGap || this.history.numHeld > MOST_POINTS) this.reload();
+  }
+}

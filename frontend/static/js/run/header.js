@@ -1,0 +1,95 @@
+/** What the run page says of its job above the tabs: state, progress, ETA, the five numbers, facts, the fault. */
+
+import { byId, cell, copyOf, setText, showProgress, showState } from "../dom.js";
+import { count, duration, number, percent, seconds, si, size } from "../format.js";
+
+const FINAL = new Set(["succeeded", "failed", "cancelled"]);
+const NUMBERS = {
+  loss: number,
+  validation_loss: number,
+  tokens_per_s: si,
+  step_time_s: seconds,
+  peak_memory_bytes: size,
+};
+
+export const hasEnded = (job) => FINAL.has(job.state);
+
+/** @param {any} job JobView or JobDetail */
+export function showJob(job) {
+  showState(cell(byId("run-state"), "state"), job.state);
+  const progress = byId("run-progress");
+  showProgress(cell(progress, "bar"), job.state, job.step, job.train_iters);
+  setText(cell(progress, "percent"), percent(job.step, job.train_iters));
+  setText(cell(progress, "when"), whenText(job));
+  showCancel(job);
+  showFaultOf(job);
+  for (const name of Object.keys(NUMBERS)) showNumber(name, job.latest[name]);
+  showNotes(job);
+  document.title = `${hasEnded(job) ? job.state : percent(job.step, job.train_iters)} · ${job.name} · Tunedeck`;
+}
+
+/** @param {string} name @param {number | null | undefined} value */
+export function showNumber(name, value) {
+  if (!NUMBERS[name] || value === undefined) return;
+  setText(cell(document.querySelector(`[data-number="${name}"]`), "value"), NUMBERS[name](value));
+}
+
+function whenText(job) {
+  const steps = job.train_iters ? `${count(job.step)} / ${count(job.train_iters)} steps` : job.phase || "waits for a host";
+  if (hasEnded(job)) return job.started_at ? `${steps} · took ${duration(job.ended_at - job.started_at)}` : steps;
+  if (job.state !== "running") return [steps, job.train_iters ? job.phase : ""].filter(Boolean).join(" · ");
+  return `${steps} · ${job.eta_s === null ? "ETA –" : `${duration(job.eta_s)} left`}`;
+}
+
+function showNotes(job) {
+  const note = (name, text) => setText(cell(document.querySelector(`[data-number="${name}"]`), "note"), text);
+  if (job.best_validation_loss !== null) {
+    note("validation_loss", `best ${number(job.best_validation_loss)} · first ${number(job.first_validation_loss)}`);
+  }
+  const trained = job.latest.num_trained_tokens;
+  if (trained) note("tokens_per_s", `${si(trained)} trained tokens a step`);
+  if (job.latest.lr !== undefined) note("loss", `lr ${number(job.latest.lr)}`);
+  const waiting = job.latest.data_time_s;
+  if (waiting !== undefined && waiting !== null) note("step_time_s", `${seconds(waiting)} of it waiting for data`);
+  note("peak_memory_bytes", job.latest.memory_bytes ? `${size(job.latest.memory_bytes)} in use` : "largest rank");
+}
+
+function showCancel(job) {
+  const button = byId("cancel");
+  button.hidden = hasEnded(job);
+  button.disabled = job.desired === "cancel";
+  button.lastChild.textContent = job.desired === "cancel" ? "Cancelling" : "Cancel";
+}
+
+function showFaultOf(job) {
+  const place = byId("run-fault");
+  if (!job.fault || place.childElementCount) return;
+  const notice = copyOf("fault-template");
+  setText(notice.querySelector("strong"), job.fault.message);
+  setText(notice.querySelector("p"), job.fault.mend);
+  setText(notice.querySelector(".mono"), job.fault.code);
+  setText(notice.querySelector("pre"), job.fault.log_tail.join("\n"));
+  notice.querySelector("details").hidden = job.fault.log_tail.length === 0;
+  place.replaceChildren(notice);
+}
+
+/** What the engine reported when it started, one fact after the other. @param {any} job JobDetail */
+export function showFacts(job) {
+  const facts = { host: job.host, attempt: job.attempt > 1 ? job.attempt : "", model: job.model, data: job.dataset, ...job.facts };
+  const parts = Object.entries(facts)
+    .filter(([, value]) => value !== "" && value !== null && typeof value !== "object")
+    .map(([name, value]) => {
+      const part = document.createElement("span");
+      const strong = document.createElement("b");
+      strong.textContent = factText(value);
+      part.append(`${name.replaceAll("_", " ").replace(/^num /, "")} `, strong);
+      return part;
+    });
+  byId("facts").replaceChildren(...parts);
+}
+
+function factText(value) {
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "number") return Number.isInteger(value) ? count(value) : number(value);
+  return String(value);
+}

@@ -1,0 +1,64 @@
+/**
+ * All points of a run that the page holds, from two sources: the metrics call (up to its cursor) and the stream (after
+ * it). It knows which of both to believe: an event that the call has already covered is dropped, an event of an older
+ * attempt too, and a newer attempt overrides from its first step on. It never asks the server.
+ */
+
+import { MetricSeries } from "../charts/series.js";
+
+export class RunHistory {
+  /** @type {Map<string, MetricSeries>} */ #series = new Map();
+  /** Feed id up to which everything is held. */
+  cursor = 0;
+  attempt = 0;
+
+  /** @param {string} metric */
+  seriesOf = (metric) => this.#series.get(metric) ?? new MetricSeries();
+
+  /** Take what the metrics call answered in place of all that was held. */
+  load(view) {
+    this.#series = new Map(Object.entries(view.series).map(([name, series]) => [name, MetricSeries.fromView(series)]));
+    this.cursor = Number(view.cursor) || 0;
+  }
+
+  /**
+   * Take one message of kind step, eval or plan.
+   * @param {{id: string, attempt: number, kind: string, t: number, payload: any}} event
+   * @returns {{metrics: string[], isGap: boolean}} which metrics changed, and whether steps before it are missing
+   */
+  apply(event) {
+    const id = Number(event.id);
+    if (id <= this.cursor || event.attempt < this.attempt) return { metrics: [], isGap: false };
+    this.cursor = id;
+    if (event.attempt > this.attempt) this.#beginAttempt(event);
+    if (event.kind === "plan") return { metrics: [...this.#series.keys()], isGap: false };
+    return this.#append(event);
+  }
+
+  #beginAttempt(event) {
+    this.attempt = event.attempt;
+    // A validation after step s belongs to the state before step s + 1 is done.
+    const firstStep = event.kind === "plan" ? event.payload.first_step : event.payload.step + (event.kind === "eval" ? 1 : 0);
+    for (const [name, series] of this.#series) series.cutFrom(name === "validation_loss" && event.kind === "eval" ? event.payload.step : firstStep);
+  }
+
+  #append({ kind, t, payload }) {
+    let isGap = false;
+    for (const [name, value] of Object.entries(payload.metrics)) {
+      const series = this.#series.get(name) ?? new MetricSeries();
+      this.#series.set(name, series);
+      if (kind === "step") isGap ||= series.length > 0 && payload.step > series.lastStep + 1;
+      series.append(payload.step, t, value);
+    }
+    return { metrics: Object.keys(payload.metrics), isGap };
+  }
+
+  /** The longest series, in points: what decides when to fetch thinned ones again. */
+  get numHeld() {
+    return Math.max(0, ...[...this.#series.values()].map((series) => series.length));
+  }
+
+  get isThinned() {
+    return [...this.#series.values()].some((series) => series.isThinned);
+  }
+}

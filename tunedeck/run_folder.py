@@ -6,6 +6,8 @@
     engine.log       stdout and stderr of the launcher and all ranks
     exit.json        written by the supervisor, last of all: return code and reason
     control/stop     exists when the engine shall write a checkpoint and end
+    control/fault    why a rank other than 0 failed, for rank 0 to say
+    samples/         the tokenised data set while the ranks open it; gone afterwards
     checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
     export/          a Hugging Face folder, renamed into place when complete
 """
@@ -43,6 +45,14 @@ class RunFolder:
     @property
     def stop_request(self) -> Path:
         return self.root / "control" / "stop"
+
+    @property
+    def fault(self) -> Path:
+        return self.root / "control" / "fault"
+
+    @property
+    def samples(self) -> Path:
+        return self.root / "samples"
 
     @property
     def checkpoints(self) -> Path:

@@ -4,7 +4,16 @@
 was accepted at registration can never mean something else when it is trained.
 """
 
-from tunedeck.conversations.report import DatasetReport, scan
+from tunedeck.conversations.report import DatasetReport, content_sha256, scan
 from tunedeck.conversations.shapes import Conversation, Message, Shape, is_trainable, read_conversations
 
-__all__ = ["Conversation", "DatasetReport", "Message", "Shape", "is_trainable", "read_conversations", "scan"]
+__all__ = [
+    "Conversation",
+    "DatasetReport",
+    "Message",
+    "Shape",
+    "content_sha256",
+    "is_trainable",
+    "read_conversations",
+    "scan",
+]

@@ -1,0 +1,28 @@
+"""`python -m worker.engine SPEC.json RUN_DIR [--resume-from CHECKPOINT]`, alone or under torchrun."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tunedeck.run_folder import RunFolder
+from worker.engine.attempt import run_attempt
+
+
+def main() -> int:
+    """Returns the exit code of `run_attempt`; argparse itself ends with 2 for arguments that it does not know."""
+    parser = argparse.ArgumentParser(prog="python -m worker.engine", description="Train as a resolved spec says.")
+    parser.add_argument("spec", type=Path, help="spec.json: a ResolvedSpec")
+    parser.add_argument("run_dir", type=Path, help="folder of this attempt: events, checkpoints, export")
+    parser.add_argument("--resume-from", type=Path, help="a complete checkpoint: .../checkpoints/iter_0000100")
+    arguments = parser.parse_args()
+    # Said explicitly, because the tokenizers library warns when a process that used its threads is forked to save.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    return run_attempt(arguments.spec, RunFolder(arguments.run_dir.resolve()), arguments.resume_from)
+
+
+# A checkpoint is saved with the help of multiprocessing, which may import this module again.
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Global batches, one after the other, each prepared in a thread while the one before it trains.
+
+A thread is enough: packing is array copies, which take milliseconds and release the interpreter for most of them. A
+DataLoader with worker processes was rejected: its processes would have to be supervised too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+from worker.engine.data.microbatch import Microbatch, build_microbatch
+from worker.engine.data.order import EpochOrder
+from worker.engine.data.packing import Layout, pack
+from worker.engine.data.samples import Samples
+
+
+@dataclass(frozen=True)
+class Batch:
+    """This rank's microbatches of a global batch, and counts over all ranks."""
+
+    microbatches: tuple[Microbatch, ...]
+    num_tokens: int
+    num_trained_tokens: int
+    num_padded_tokens: int
+
+    @property
+    def padding_share(self) -> float:
+        return self.num_padded_tokens / (self.num_tokens + self.num_padded_tokens)
+
+
+@dataclass(frozen=True)
+class Packer:
+    """Turns indices of samples into this rank's share of a global batch."""
+
+    samples: Samples
+    layout: Layout
+    data_parallel_rank: int
+    pad_id: int
+
+    def batch(self, indices: Sequence[int]) -> Batch:
+        lengths = [len(self.samples.tokens(index)) for index in indices]
+        plan = pack(lengths, self.layout)
+        padded = sum(
+            self.layout.padded(sum(lengths[position] for position in bin_)) for rank_bins in plan for bin_ in rank_bins
+        )
+        return Batch(
+            tuple(self._microbatch(indices, bin_, lengths) for bin_ in plan[self.data_parallel_rank]),
+            num_tokens=sum(lengths),
+            num_trained_tokens=int(sum(self.samples.num_learned_S[index] for index in indices)),
+            num_padded_tokens=padded - sum(lengths),
+        )
+
+    def _microbatch(self, indices: Sequence[int], bin_: list[int], lengths: Sequence[int]) -> Microbatch:
+        length = self.layout.padded(sum(lengths[position] for position in bin_))
+        return build_microbatch(self.samples, [indices[position] for position in bin_], length, self.pad_id)
+
+
+class BatchStream:
+    """The batches of a run, from sample number `first_sample` of the endless order to `last_sample` (exclusive)."""
+
+    def __init__(
+        self, packer: Packer, order: EpochOrder, batch_size: int, *, first_sample: int, last_sample: int
+    ) -> None:
+        self._packer = packer
+        self._order = order
+        self._batch_size = batch_size
+        self._position = first_sample
+        self._last = last_sample
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="next-batch")
+        self._coming: Future[Batch] | None = None
+        self._ask()
+
+    def next(self) -> Batch:
+        """The next batch, waiting for it if need be; the one behind it is begun at once."""
+        if self._coming is None:
+            raise IndexError("the run has no further batch")
+        batch = self._coming.result()
+        self._ask()
+        return batch
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=True, cancel_futures=True)
+
+    def _ask(self) -> None:
+        if self._position >= self._last:
+            self._coming = None
+            return
+        self._coming = self._thread.submit(self._prepare, self._position)
+        self._position += self._batch_size
+
+    def _prepare(self, start: int) -> Batch:
+        return self._packer.batch(self._order.take(start, self._batch_size))

@@ -1,0 +1,109 @@
+"""events.jsonl of one attempt: the only thing that the engine says to the outside, and the recovery truth.
+
+One `write` call appends one whole line, so a reader never sees half of one, and nothing is buffered in this process, so
+that a killed engine has said all that it did. Lines are plain dictionaries in the form of tunedeck/events.py; they are
+not validated here, because this runs in the training loop (a test does it). No network is ever waited for.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from tunedeck.errors import Conflict, DiskFull
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+
+class EventLog:
+    """Appends events, numbered from 1. A closed log drops what it is told, so that an end can be written only once."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the file. Raises Conflict where an engine has written events there before."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.exists() and path.stat().st_size:
+            raise Conflict(f"{path} already holds the events of a run", "give every attempt a run folder of its own")
+        self._path = path
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        self._lock = threading.RLock()
+        self._seq = 0
+        self._closed = False
+        self.last_step = 0
+
+    def __enter__(self) -> EventLog:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def phase(self, phase: str) -> None:
+        self._write("phase", {"phase": phase})
+
+    def plan(self, train_iters: int, first_step: int, facts: Mapping[str, Any]) -> None:
+        self.last_step = first_step - 1
+        self._write("plan", {"train_iters": train_iters, "first_step": first_step, "facts": dict(facts)})
+
+    def step(self, step: int, metrics: Mapping[str, float]) -> None:
+        self.last_step = step
+        self._write("step", {"step": step, "metrics": _finite(metrics)})
+
+    def eval(self, step: int, metrics: Mapping[str, float]) -> None:
+        self._write("eval", {"step": step, "metrics": _finite(metrics)})
+
+    def checkpoint(self, step: int, path: str, size_bytes: int, format_: str) -> None:
+        self._write("checkpoint", {"step": step, "path": path, "size_bytes": size_bytes, "format": format_})
+
+    def checkpoint_removed(self, step: int, path: str) -> None:
+        self._write("checkpoint_removed", {"step": step, "path": path})
+
+    def fail(self, code: str, message: str, mend: str) -> None:
+        """The last two lines of a failed attempt: why, and the end."""
+        with self._lock:
+            self._write("error", {"code": code, "message": message, "mend": mend})
+            self.end("failed")
+
+    def end(self, outcome: str) -> None:
+        """The last line: whatever comes later, from any thread, is not written."""
+        with self._lock:
+            self._write("end", {"outcome": outcome, "step": self.last_step})
+            self.close()
+
+    def close(self) -> None:
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                os.close(self._file)
+
+    def _write(self, kind: str, fields: dict[str, Any]) -> None:
+        with self._lock:
+            if self._closed:
+                return
+            event = {"kind": kind, "seq": self._seq + 1, "t": time.time(), **fields}
+            self._append(json.dumps(event, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+            self._seq += 1
+
+    def _append(self, line: bytes) -> None:
+        """Raises DiskFull; the file then ends with the line before, so that a later event can still be read."""
+        size = os.fstat(self._file).st_size
+        try:
+            written = os.write(self._file, line)
+            if written == len(line):
+                return
+            os.ftruncate(self._file, size)
+        except OSError as error:
+            if error.errno not in _NO_SPACE:
+                raise
+        raise DiskFull(f"no space left for {self._path}", "free some space on this disk, then start the job again")
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """JSON has no NaN: what is not finite becomes null."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}

@@ -1,0 +1,1 @@
+"""The training itself: Megatron's DDP, optimizer, schedule and checkpoints, and the loop around them."""

@@ -1,0 +1,121 @@
+"""The data of a run on this rank: opened, split, ordered, packed.
+
+Rank 0 alone reads and tokenises; the other ranks map its arrays from the run folder. Tokenising on every rank was
+rejected: eight ranks would do eight times the work on the same cores and hold eight copies.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from megatron.core import parallel_state
+
+from tunedeck.conversations import content_sha256
+from tunedeck.errors import DatasetInvalid
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.run_folder import RunFolder
+from worker.engine.data import (
+    Batch,
+    BatchStream,
+    ChatTokenizer,
+    EpochOrder,
+    Layout,
+    Packer,
+    Samples,
+    Split,
+    loss_mask,
+    split,
+    tokenize,
+    writes_like_the_template,
+)
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Opens streams of batches. `facts` are what the plan event tells about the data."""
+
+    packer: Packer
+    parts: Split
+    spec: ResolvedSpec
+    facts: dict[str, Any]
+
+    def stream(self, num_consumed_samples: int) -> BatchStream:
+        """The batches from a position to the end of the run."""
+        batching = self.spec.batching
+        order = EpochOrder(self.parts.training, self.spec.seed, shuffle=batching.rollout_shuffle)
+        remaining_to = batching.train_iters * batching.global_batch_size
+        return BatchStream(
+            self.packer,
+            order,
+            batching.global_batch_size,
+            first_sample=num_consumed_samples,
+            last_sample=remaining_to,
+        )
+
+    def validation(self) -> Batch | None:
+        """All validation samples as one batch, None where none are held out."""
+        return self.packer.batch(self.parts.validation) if self.parts.validation else None
+
+
+def open_data(spec: ResolvedSpec, folder: RunFolder) -> DataSource:
+    """Read, tokenise, mask and split the data set. Collective; raises DatasetInvalid, ModelInvalid or SpecInvalid."""
+    tokenizer = ChatTokenizer.load(Path(spec.model.path))
+    mask = loss_mask(spec.data.loss_mask_type, tokenizer)
+    samples = _shared_samples(spec, folder, tokenizer, mask)
+    parts = split(len(samples), spec.data.num_validation_rows, spec.seed)
+    layout = Layout(spec.batching.max_tokens_per_gpu, _multiple(spec), parallel_state.get_data_parallel_world_size())
+    packer = Packer(samples, layout, parallel_state.get_data_parallel_rank(), tokenizer.pad_id)
+    facts = _facts(samples, parts, layout, mask_is_template=writes_like_the_template(mask, tokenizer))
+    return DataSource(packer, parts, spec, facts)
+
+
+def _shared_samples(spec: ResolvedSpec, folder: RunFolder, tokenizer: ChatTokenizer, mask: Any) -> Samples:
+    samples = _read(spec, tokenizer, mask) if torch.distributed.get_rank() == 0 else None
+    if torch.distributed.get_world_size() == 1 and samples:
+        return samples
+    if samples:
+        samples.save(folder.samples)
+    torch.distributed.barrier()
+    samples = Samples.open(folder.samples)
+    torch.distributed.barrier()
+    if torch.distributed.get_rank() == 0:
+        # Mapped files stay readable without a name, so that no end of this process can leave them behind.
+        shutil.rmtree(folder.samples)
+    return samples
+
+
+def _read(spec: ResolvedSpec, tokenizer: ChatTokenizer, mask: Any) -> Samples:
+    path = Path(spec.data.path)
+    samples = tokenize(path, tokenizer, mask, spec.model.vocab_size)
+    if content_sha256(path) != spec.data.content_sha256:
+        what = f"{path} has changed since it was registered"
+        raise DatasetInvalid.at("dataset", str(path), what, "register the data set again")
+    return samples
+
+
+def _multiple(spec: ResolvedSpec) -> int:
+    """What the length of a microbatch must be a multiple of: sequence parallelism splits it over the tensor-parallel
+    ranks, and the blockwise FP8 kernels want 128 tokens on each."""
+    size = spec.parallelism.tensor_model_parallel_size
+    if spec.precision.fp8_format != "none":
+        return 128 * size
+    return size if spec.parallelism.sequence_parallel else 1
+
+
+def _facts(samples: Samples, parts: Split, layout: Layout, *, mask_is_template: bool) -> dict[str, Any]:
+    lengths = [len(samples.tokens(index)) for index in range(len(samples))]
+    return {
+        "num_rows": samples.num_rows,
+        "num_dropped_rows": samples.num_dropped,
+        "num_training_samples": len(parts.training),
+        "num_validation_samples": len(parts.validation),
+        "num_data_tokens": sum(lengths),
+        "num_data_trained_tokens": int(samples.num_learned_S.sum()),
+        "longest_sample_tokens": max(lengths),
+        "num_overlong_samples": sum(length > layout.capacity for length in lengths),
+        "mask_writes_like_the_chat_template": mask_is_template,
+    }

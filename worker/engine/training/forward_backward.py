@@ -1,0 +1,74 @@
+"""One pass of a global batch through the model, by Megatron's own schedule, and the loss over all ranks.
+
+The loss is the sum over all trained tokens of the global batch divided by their number. Dividing per microbatch or per
+sample was rejected: it would weigh a token by how its batch happened to be packed.
+
+Shapes: T tokens of a packed microbatch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+import torch
+from megatron.core import parallel_state
+from megatron.core.distributed import DistributedDataParallel
+from megatron.core.pipeline_parallel import get_forward_backward_func
+from torch import Tensor
+
+from worker.engine.data import Batch, Microbatch
+from worker.engine.platform import Platform
+
+
+def forward_backward(
+    chunks: list[DistributedDataParallel], batch: Batch, platform: Platform, *, forward_only: bool = False
+) -> float:
+    """Run all microbatches of this rank and return the mean loss per trained token of the global batch, in nats.
+
+    Collective: all ranks call it and all get the same value. Gradients are left in Megatron's buffers, already summed
+    over the ranks and divided by the number of trained tokens.
+    """
+    microbatches = (microbatch.to(platform.device) for microbatch in batch.microbatches)
+    losses = get_forward_backward_func()(
+        forward_step_func=_forward_step,
+        data_iterator=microbatches,
+        model=chunks,
+        num_microbatches=len(batch.microbatches),
+        seq_length=max(microbatch.tokens_1T.shape[1] for microbatch in batch.microbatches),
+        micro_batch_size=1,
+        forward_only=forward_only,
+    )
+    return _mean_loss(losses, batch.num_trained_tokens, platform)
+
+
+def _forward_step(microbatches: Iterator[Microbatch], model: Any) -> tuple[Tensor, Any]:
+    microbatch = next(microbatches)
+    output = model(
+        input_ids=microbatch.tokens_1T,
+        position_ids=microbatch.position_ids_1T,
+        attention_mask=None,
+        labels=microbatch.labels_1T,
+        packed_seq_params=microbatch.packed_seq_params(),
+    )
+    return output, partial(_loss, microbatch)
+
+
+def _loss(microbatch: Microbatch, losses_1T: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+    """(sum of losses, number of trained tokens as int32, what is logged), of this rank alone: Megatron reduces."""
+    loss_sum = (losses_1T.float() * microbatch.loss_mask_1T).sum()
+    num_tokens = torch.tensor(microbatch.num_trained_tokens, dtype=torch.int, device=losses_1T.device)
+    return loss_sum, num_tokens, {"loss_sum": loss_sum.detach()}
+
+
+def _mean_loss(losses: list[dict[str, Tensor]], num_trained_tokens: int, platform: Platform) -> float:
+    """Only the last pipeline stage has losses; the other stages add zero."""
+    total = torch.zeros(1, dtype=torch.float64, device=platform.device)
+    for loss in losses:
+        total += loss["loss_sum"]
+    if parallel_state.get_data_parallel_world_size() > 1:
+        torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
+    if parallel_state.get_pipeline_model_parallel_world_size() > 1:
+        torch.distributed.all_reduce(total, group=parallel_state.get_pipeline_model_parallel_group())
+    return float(total.item()) / num_trained_tokens

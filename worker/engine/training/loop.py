@@ -1,0 +1,139 @@
+"""The training loop: batch, step, events; validation, checkpoints and the stop request between steps.
+
+It waits for nothing but data, device and the other ranks. What it tells the outside goes into the event log, which is
+a file.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Literal
+
+import torch
+
+from tunedeck.errors import LossNotFinite
+from worker.engine.data import Batch, BatchStream
+from worker.engine.training import checkpoint, progress
+from worker.engine.training.checkpoint import Position
+from worker.engine.training.forward_backward import forward_backward
+from worker.engine.training.optimizer import learning_rate
+from worker.engine.training.progress import RankReport, StepResult
+from worker.engine.training.setup import Setup
+
+Outcome = Literal["succeeded", "cancelled"]
+
+
+class TrainingLoop:
+    """One run from its start position to its last step, or to a stop request. Every method is collective."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._setup = setup
+        self._spec = setup.attempt.spec
+        self._log = setup.attempt.log
+        self._step = setup.start.step
+        self._saved_step = setup.start.step
+        self._evaluated_step = -1
+        self._validation = setup.data.validation()
+
+    def run(self) -> Outcome:
+        """Train. A stop request ends the run with a checkpoint of what has been learned so far."""
+        stopped = self._look_around().stop
+        if not stopped and self._step == 0:
+            self._evaluate()
+        batches = self._setup.data.stream(self._setup.start.num_consumed_samples)
+        try:
+            while not stopped and self._step < self._spec.batching.train_iters:
+                stopped = self._one_step(batches)
+                self._between_steps()
+        finally:
+            batches.close()
+        if stopped and self._step < self._spec.batching.train_iters:
+            self._save()
+            return "cancelled"
+        self._evaluate()
+        self._save()
+        return "succeeded"
+
+    def _one_step(self, batches: BatchStream) -> bool:
+        """Returns whether the run shall stop."""
+        start = time.perf_counter()
+        batch = batches.next()
+        data_time_s = time.perf_counter() - start
+        result = self._update(batch)
+        report = self._look_around()
+        self._setup.platform.synchronize()
+        metrics = progress.step_metrics(result, batch, report, time.perf_counter() - start, data_time_s)
+        self._step += 1
+        if self._log:
+            self._log.step(self._step, metrics)
+            print(progress.line(self._step, self._spec.batching.train_iters, metrics), flush=True)
+        return report.stop
+
+    def _update(self, batch: Batch) -> StepResult:
+        """Forward, backward, clip, update. Raises LossNotFinite before a bad gradient can reach a checkpoint."""
+        state = self._setup.state
+        for chunk in state.chunks:
+            chunk.zero_grad_buffer()
+        state.optimizer.zero_grad()
+        loss = forward_backward(state.chunks, batch, self._setup.platform)
+        self._check_finite("loss", loss)
+        lr = learning_rate(state.optimizer)
+        _, grad_norm, _ = state.optimizer.step()
+        self._check_finite("gradient norm", float(grad_norm))
+        state.scheduler.step(1)
+        return StepResult(loss, float(grad_norm), lr)
+
+    def _check_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            raise LossNotFinite(
+                f"the {name} of step {self._step + 1} is {value}",
+                "lower optimizer.lr, warm up longer, or look for broken conversations in the data set",
+            )
+
+    def _between_steps(self) -> None:
+        evaluation, checkpointing = self._spec.evaluation, self._spec.checkpointing
+        is_last = self._step == self._spec.batching.train_iters
+        if evaluation.eval_interval and self._step % evaluation.eval_interval == 0 and not is_last:
+            self._evaluate()
+        if checkpointing.save_interval and self._step % checkpointing.save_interval == 0 and not is_last:
+            self._save()
+
+    def _evaluate(self) -> None:
+        if self._validation is None or self._evaluated_step == self._step:
+            return
+        state = self._setup.state
+        for chunk in state.chunks:
+            chunk.eval()
+        loss = forward_backward(state.chunks, self._validation, self._setup.platform, forward_only=True)
+        for chunk in state.chunks:
+            chunk.train()
+        self._evaluated_step = self._step
+        if self._log:
+            self._log.eval(self._step, {"validation_loss": loss})
+            print(f"step {self._step} | validation loss {loss:.4f}", flush=True)
+
+    def _save(self) -> None:
+        """Write a checkpoint unless this very state has been saved, and remove what `keep_last` leaves no room for."""
+        if self._saved_step == self._step:
+            return
+        setup, folder = self._setup, self._setup.attempt.folder
+        setup.attempt.phase("saving")
+        consumed = setup.start.num_consumed_samples + self._spec.batching.global_batch_size * (
+            self._step - setup.start.step
+        )
+        target = folder.checkpoint(self._step)
+        position = Position(self._step, consumed, setup.start.data_sha256)
+        size_bytes = checkpoint.save(setup.state, position, target)
+        self._saved_step = self._step
+        if self._log:
+            self._log.checkpoint(self._step, str(target.relative_to(folder.root)), size_bytes, "dist_checkpointing")
+            for old in checkpoint.remove_old(folder.checkpoints, self._spec.checkpointing.keep_last):
+                self._log.checkpoint_removed(checkpoint.step_of(old), str(old.relative_to(folder.root)))
+        setup.attempt.phase("training")
+
+    def _look_around(self) -> RankReport:
+        """Only rank 0 looks for the stop file, so that all ranks stop at the same step."""
+        attempt = self._setup.attempt
+        seen = torch.distributed.get_rank() == 0 and attempt.folder.stop_request.exists()
+        return progress.gather(seen, self._setup.platform)

@@ -1,0 +1,54 @@
+"""A whole run: start the process groups, prepare, train, export, leave the process groups."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import torch
+
+from worker.engine.attempt import Attempt
+from worker.engine.platform import activate, init_parallel, shutdown_parallel
+from worker.engine.training.checkpoint import publish
+from worker.engine.training.loop import Outcome, TrainingLoop
+from worker.engine.training.setup import Setup, prepare
+from worker.engine.weights import export_hf
+
+
+def train(attempt: Attempt) -> Outcome:
+    """Collective over all ranks. Raises an error of tunedeck/errors.py, or whatever the libraries raise."""
+    platform = activate(attempt.spec.hardware)
+    with platform.active():
+        init_parallel(platform, attempt.spec.parallelism, attempt.spec.seed)
+        try:
+            return _train(prepare(attempt, platform))
+        finally:
+            shutdown_parallel()
+
+
+def _train(setup: Setup) -> Outcome:
+    attempt = setup.attempt
+    if attempt.log:
+        attempt.log.plan(attempt.spec.batching.train_iters, setup.start.step + 1, setup.facts)
+    attempt.phase("training")
+    outcome = TrainingLoop(setup).run()
+    if outcome == "succeeded" and attempt.spec.checkpointing.export_hf:
+        attempt.phase("exporting")
+        _export(setup)
+    return outcome
+
+
+def _export(setup: Setup) -> None:
+    """Write the Hugging Face folder beside its final place and rename it when it is complete."""
+    attempt = setup.attempt
+    target = attempt.folder.export
+    partial = target.with_name(".export.partial")
+    if attempt.log:
+        shutil.rmtree(partial, ignore_errors=True)
+    torch.distributed.barrier()
+    export_hf(
+        [chunk.module for chunk in setup.state.chunks], setup.architecture, Path(attempt.spec.model.path), partial
+    )
+    if attempt.log:
+        size_bytes = publish(partial, target)
+        attempt.log.checkpoint(attempt.spec.batching.train_iters, target.name, size_bytes, "huggingface")

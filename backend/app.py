@@ -16,6 +16,7 @@ from backend.accounts.token_file import ensure_token
 from backend.background import Background
 from backend.cluster.routes import router as cluster_router
 from backend.datasets.routes import router as datasets_router
+from backend.datasets.upload import remove_unfinished
 from backend.db.database import Database
 from backend.db.migrate import migrate
 from backend.events.routes import router as events_router
@@ -101,6 +102,7 @@ def _start(settings: Settings) -> Services:
     database = Database(settings.resolved_database_url())
     migrate(database)
     ensure_token(settings.token_file, database, time.time())
+    remove_unfinished(settings.datasets_dir)
     background = Background(settings, database)
     background.start()
     return Services(settings, database, background, build_environment())

@@ -35,7 +35,7 @@ def add_upload(database: Database, settings: Settings, upload: Upload, now: floa
     """Take over an uploaded file: renamed into place only when it is good, gone again when its row is not stored."""
     with _faults_at_file(upload):
         report = scan(upload.path)
-    final = settings.datasets_dir.resolve() / f"{upload.name}-{new_id()[-6:]}{upload.path.suffix}"
+    final = settings.datasets_dir.resolve() / f"{upload.name}-{new_id()[-6:]}{upload.suffix}"
     try:
         with database.writing() as session:
             row = _store(session, upload.name, final, report, now)

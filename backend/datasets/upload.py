@@ -7,6 +7,7 @@ needs the space twice, and tells a full disk as a bad request. The unfinished fi
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,25 +22,37 @@ from tunedeck.errors import BadInput, Problem, TooLarge
 from tunedeck.ids import new_id
 from tunedeck.spec import Name
 
+_UNFINISHED = ".upload-"
 _LONGEST_FIELD_BYTES = 1024
-_SUFFIXES = (".json", ".jsonl")
+_LONGEST_FILE_NAME = 80
+_UNSAFE = re.compile(r"[^A-Za-z0-9._-]|^\.")
 _name_adapter: TypeAdapter[str] = TypeAdapter(Name)
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A complete upload. `path` ends in `<file_name>`, so that messages about it name what the user sent."""
+    """A complete upload: the name it shall have, what the user's file was called, and where it lies for now."""
 
     name: str
     file_name: str
     path: Path
+
+    @property
+    def suffix(self) -> str:
+        return ".json" if self.path.suffix.lower() == ".json" else ".jsonl"
+
+
+def remove_unfinished(folder: Path) -> None:
+    """What uploads left in `folder` when the process was killed. Only for the start, before any upload runs."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        shutil.rmtree(left)
 
 
 class UploadReader:
     """Takes the body of a multipart request in pieces. `close` removes what is left of it."""
 
     def __init__(self, content_type: str, folder: Path, max_bytes: int) -> None:
-        self._folder = folder / f".upload-{new_id()}"
+        self._folder = folder / f"{_UNFINISHED}{new_id()}"
         self._max_bytes = max_bytes
         self._num_bytes = 0
         self._fields: dict[str, bytearray] = {}
@@ -127,9 +140,8 @@ class UploadReader:
             self._file = self._open()
 
     def _open(self) -> BinaryIO:
-        suffix = Path(self._file_name).suffix.lower()
         self._folder.mkdir(parents=True)
-        return (self._folder / f"upload{suffix if suffix in _SUFFIXES else '.jsonl'}").open("wb")
+        return (self._folder / (_UNSAFE.sub("_", self._file_name)[-_LONGEST_FILE_NAME:])).open("wb")
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._field == "file" and self._file is not None:

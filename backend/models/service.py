@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 from sqlalchemy.exc import IntegrityError
@@ -29,16 +30,16 @@ def register(database: Database, settings: Settings, asked: RegisterModel, now: 
         return model_view(_store(session, asked.name, folder, "", now))
 
 
-def register_export(session: Session, job: JobRow, path: Path, now: float) -> ModelView:
+def register_export(session: Session, job: JobRow, path: str) -> ModelRow:
     """Register what `job` exported to `path`, as `<job name>-<end of its id>`; a second call changes nothing.
 
     Raises ModelInvalid where the export is not complete.
     """
-    folder = inspect_folder(path.resolve(), (path.resolve(),))
-    known = queries.exported_to(session, str(folder.path))
-    if known is None:
-        known = _store(session, _free_name(session, job), folder, job.id, now)
-    return model_view(known)
+    real = Path(path).resolve()
+    known = queries.exported_to(session, str(real))
+    if known is not None:
+        return known
+    return _store(session, _free_name(session, job), inspect_folder(real, (real,)), job.id, time.time())
 
 
 def list_models(database: Database, cursor: str, limit: int) -> Page[ModelView]:

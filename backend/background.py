@@ -1,0 +1,78 @@
+"""What one backend process does besides answering requests: lead, schedule, ingest, compact, publish.
+
+Five threads, because everything that they do blocks on the database or the bus. All but the pump of the feed rest
+while another backend is the leader. None of them may fail silently, and none may take the pages down: a bus that is
+away shows in /health and nowhere else.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from backend.bus import connect
+from backend.db.database import Database
+from backend.feed.hub import Hub
+from backend.feed.pump import LOOK_AGAIN_S, Pump
+from backend.ingest.ingest import Ingest
+from backend.loop import Loop
+from backend.metrics.compactor import COMPACT_EVERY_S, Compactor
+from backend.scheduler.leadership import RENEWAL_S, Leadership
+from backend.scheduler.scheduler import TICK_S, Scheduler
+from tunedeck.errors import TunedeckError
+from tunedeck.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STOP_TIMEOUT_S = 5.0
+
+
+class Background:
+    def __init__(self, settings: Settings, database: Database) -> None:
+        self.hub = Hub()
+        self.bus = connect(settings.resolved_redis_url())
+        self._leadership = Leadership(database)
+        pump = Pump(database, self.hub)
+        compactor = Compactor(database, self._leadership)
+        self.ingest = Ingest(settings, database, self.bus, self._leadership, self.wake_feed, self.wake_scheduler)
+        self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.listening_for_s)
+        self._leader_loop = Loop("leader", self._leadership.renew, RENEWAL_S)
+        self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S)
+        self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
+        self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
+        self._feed_loop = Loop("feed", pump.pump, LOOK_AGAIN_S)
+        # In the order in which they stop: what writes before what publishes, and the lease last.
+        self._loops = (
+            self._scheduler_loop,
+            self._ingest_loop,
+            self._compactor_loop,
+            self._feed_loop,
+            self._leader_loop,
+        )
+
+    def start(self) -> None:
+        for loop in reversed(self._loops):
+            loop.start()
+
+    def stop(self) -> None:
+        """End the streams and the threads, and let the next backend lead at once."""
+        self.hub.close()
+        for loop in self._loops:
+            loop.ask_to_stop()
+        for loop in self._loops:
+            loop.join(STOP_TIMEOUT_S)
+        try:
+            self._leadership.resign()
+        except TunedeckError as fault:
+            log.warning("the next backend has to wait for our lease to end: %s", fault)
+        self._scheduler.close()
+        self.bus.close()
+
+    def wake_scheduler(self) -> None:
+        self._scheduler_loop.wake()
+
+    def wake_feed(self) -> None:
+        self._feed_loop.wake()
+
+    def faults(self) -> tuple[str, ...]:
+        """One sentence for each thread whose last round failed."""
+        return tuple(f"the {loop.name} thread fails: {loop.fault}" for loop in self._loops if loop.fault)

@@ -1,0 +1,1 @@
+"""What the service runs on: hosts, and whether everything is well."""

@@ -1,0 +1,1 @@
+"""The history of one job, event by event."""

@@ -1,0 +1,44 @@
+"""Tells listeners how a job that trains stands: at most once a second, and always what it came to in the end.
+
+One `job` event per step was rejected: the steps are in the feed already, and the view of a job is ten times as large.
+"""
+
+from __future__ import annotations
+
+import time
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import JobRow
+from backend.ingest.batch import Batch
+from backend.jobs.transitions import announce
+
+INTERVAL_S = 1.0
+
+
+class Announcements:
+    def __init__(self) -> None:
+        self._told_at: dict[str, float] = {}
+        self._waiting: set[str] = set()
+
+    def are_due(self) -> bool:
+        return any(self._is_due(job_id) for job_id in self._waiting)
+
+    def write(self, session: Session, batch: Batch) -> set[str]:
+        """Announce the changed jobs whose turn it is; returns their ids. Nothing is remembered before the commit."""
+        changed = (self._waiting | set(batch.changed_jobs)) - batch.announced_jobs
+        due = {job_id for job_id in changed if self._is_due(job_id)}
+        for job in session.scalars(select(JobRow).where(JobRow.id.in_(due))) if due else ():
+            announce(session, job, time.time())
+        return due
+
+    def remember(self, announced: set[str], batch: Batch) -> None:
+        now = time.monotonic()
+        told = announced | batch.announced_jobs
+        self._waiting = (self._waiting | set(batch.changed_jobs)) - told
+        self._told_at = {job_id: at for job_id, at in self._told_at.items() if now - at < INTERVAL_S}
+        self._told_at.update(dict.fromkeys(told, now))
+
+    def _is_due(self, job_id: str) -> bool:
+        return time.monotonic() - self._told_at.get(job_id, -INTERVAL_S) >= INTERVAL_S

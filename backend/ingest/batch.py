@@ -1,0 +1,164 @@
+"""Applies messages, in order, inside one writing transaction.
+
+Every message of an attempt is a sign of life and extends its lease. Messages of attempts that are over, or were never
+begun, are dropped: that is half of the fencing, the other half is the control record. Everything can be applied twice
+with the effect of once, because the stream is trimmed after the commit and may be read again.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Table, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, EventRow, HostRow, JobRow
+from backend.db.upsert import insert_new
+from backend.ingest import checkpoints, endings, lines, log_lines
+from backend.ingest.summary import Summary
+from backend.jobs.transitions import transition
+from tunedeck.bus import BusMessage, EndedMessage, EventsMessage, HeartbeatMessage, HelloMessage, LogMessage
+from tunedeck.events import CheckpointEvent, CheckpointRemovedEvent, Event, PlanEvent, StepEvent
+from tunedeck.lifecycle import JobState
+from tunedeck.run_folder import RunFolder
+from tunedeck.settings import Settings
+
+EVENTS = cast(Table, EventRow.__table__)
+WHO = "worker"
+AttemptKey = tuple[str, int]
+
+
+class Batch:
+    """`dropped`, `changed_jobs`, `announced_jobs` and `frees_or_offers_devices` tell the caller what came of it."""
+
+    def __init__(self, session: Session, settings: Settings, messages: tuple[BusMessage, ...], now: float) -> None:
+        self.dropped: list[AttemptKey] = []
+        self.changed_jobs: dict[str, JobRow] = {}
+        self.announced_jobs: set[str] = set()
+        self.frees_or_offers_devices = False
+        self._session = session
+        self._settings = settings
+        self._messages = messages
+        self._now = now
+        self._live = _live_attempts(session, messages)
+        self._rows: list[dict[str, Any]] = []
+
+    def apply(self) -> None:
+        for message in self._messages:
+            if isinstance(message, HelloMessage):
+                self._hello(message)
+            else:
+                self._of_attempt(message)
+        self._flush_rows()
+
+    def _hello(self, message: HelloMessage) -> None:
+        facts = message.facts
+        self._session.merge(
+            HostRow(
+                name=facts.name,
+                facts=facts.model_dump(mode="json"),
+                num_devices=len(facts.devices),
+                last_seen_at=self._now,
+            )
+        )
+        self.frees_or_offers_devices = True
+        for job_id, number in message.attempts:
+            if found := self._live.get((job_id, number)):
+                self._sign_of_life(*found)
+
+    def _of_attempt(self, message: EventsMessage | LogMessage | HeartbeatMessage | EndedMessage) -> None:
+        key = (message.job_id, message.attempt)
+        found = self._live.get(key)
+        if found is None:
+            self.dropped.append(key)
+            return
+        job, attempt = found
+        self._sign_of_life(job, attempt)
+        match message:
+            case EventsMessage():
+                self._events(job, attempt, message)
+            case LogMessage():
+                log_lines.store(self._session, attempt, message)
+            case EndedMessage():
+                self._flush_rows()
+                endings.end(self._session, job, attempt, message.report, self._settings.max_attempts, self._now)
+                self.announced_jobs.add(job.id)
+                self.frees_or_offers_devices = True
+                del self._live[key]
+
+    def _sign_of_life(self, job: JobRow, attempt: AttemptRow) -> None:
+        attempt.lease_expires_at = self._now + self._settings.lease_s
+        if job.state == JobState.PLACING:
+            self._transition(job, JobState.STARTING, f"{attempt.host} has begun")
+
+    def _events(self, job: JobRow, attempt: AttemptRow, message: EventsMessage) -> None:
+        parsed = lines.parse(message, attempt.ingested_seq + 1)
+        summary = Summary.of(job)
+        has_step = False
+        for event in parsed.events:
+            if event.seq <= attempt.ingested_seq:
+                continue
+            has_step = has_step or isinstance(event, StepEvent)
+            if isinstance(event, PlanEvent):
+                attempt.first_step = event.first_step
+            summary.apply(event)
+            self._keep_checkpoint(attempt, event)
+            self._rows.append(_row(message, event))
+        summary.store(job)
+        attempt.ingested_seq = parsed.contiguous_after(attempt.ingested_seq)
+        self.changed_jobs[job.id] = job
+        if has_step and job.state == JobState.STARTING:
+            self._transition(job, JobState.RUNNING, "the first step is done")
+
+    def _keep_checkpoint(self, attempt: AttemptRow, event: Event) -> None:
+        if not isinstance(event, CheckpointEvent | CheckpointRemovedEvent):
+            return
+        run_folder = _run_folder(self._settings, attempt)
+        if isinstance(event, CheckpointEvent):
+            checkpoints.store(self._session, attempt, run_folder, event)
+        else:
+            checkpoints.remove(self._session, attempt, run_folder, event)
+
+    def _transition(self, job: JobRow, to: JobState, why: str) -> None:
+        self._flush_rows()
+        transition(self._session, job, to, WHO, why, self._now)
+        self.announced_jobs.add(job.id)
+
+    def _flush_rows(self) -> None:
+        """Insert what was collected: before a change of state, so that the feed tells things in their order."""
+        insert_new(self._session, EVENTS, self._rows)
+        self._rows = []
+
+
+def _live_attempts(session: Session, messages: tuple[BusMessage, ...]) -> dict[AttemptKey, tuple[JobRow, AttemptRow]]:
+    """Those of the messages that may still speak: placed, not ended, and the newest of their job."""
+    job_ids: set[str] = set()
+    for message in messages:
+        if isinstance(message, HelloMessage):
+            job_ids.update(job_id for job_id, _ in message.attempts)
+        else:
+            job_ids.add(message.job_id)
+    query = (
+        select(JobRow, AttemptRow)
+        .join(AttemptRow, (AttemptRow.job_id == JobRow.id) & (AttemptRow.number == JobRow.attempt))
+        .where(JobRow.id.in_(job_ids), AttemptRow.ended_at.is_(None))
+        .with_for_update()
+    )
+    return {(job.id, attempt.number): (job, attempt) for job, attempt in session.execute(query)} if job_ids else {}
+
+
+def _run_folder(settings: Settings, attempt: AttemptRow) -> Path:
+    return RunFolder.of(settings.data_dir.resolve(), attempt.job_id, attempt.number).root
+
+
+def _row(message: EventsMessage, event: Event) -> dict[str, Any]:
+    return {
+        "job_id": message.job_id,
+        "attempt": message.attempt,
+        "seq": event.seq,
+        "kind": event.kind,
+        "step": getattr(event, "step", None),
+        "t": event.t,
+        "payload": event.model_dump(mode="json"),
+    }

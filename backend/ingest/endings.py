@@ -1,0 +1,71 @@
+"""What a job becomes when its worker says how the process tree ended."""
+
+from __future__ import annotations
+
+import logging
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, CheckpointRow, JobRow
+from backend.jobs.transitions import transition
+from backend.models.service import register_export
+from backend.scheduler.leases import give_up
+from tunedeck.bus import ExitReport
+from tunedeck.errors import EngineFailed, TunedeckError
+from tunedeck.lifecycle import JobState
+from tunedeck.views import JobFault
+
+log = logging.getLogger(__name__)
+
+WHO = "worker"
+
+
+def end(session: Session, job: JobRow, attempt: AttemptRow, report: ExitReport, max_attempts: int, now: float) -> None:
+    """Free the devices and bring the job to its final state. The job must be past `placing`."""
+    if report.outcome == "fenced":
+        # The worker thought itself replaced, and was not: nobody trains this job now.
+        give_up(session, job, attempt, max_attempts, f"{attempt.host} ended it as fenced", now)
+        return
+    attempt.ended_at = now
+    match report.outcome:
+        case "succeeded":
+            _register_export(session, job, attempt)
+            transition(session, job, JobState.SUCCEEDED, WHO, "the engine ended well", now)
+        case "cancelled":
+            if job.state != JobState.STOPPING:
+                transition(session, job, JobState.STOPPING, WHO, "the engine was asked to stop", now)
+            transition(session, job, JobState.CANCELLED, WHO, "the engine stopped as asked", now)
+        case "failed":
+            job.fault = fault_of(report).model_dump(mode="json")
+            transition(session, job, JobState.FAILED, WHO, job.fault["message"], now)
+
+
+def fault_of(report: ExitReport) -> JobFault:
+    return JobFault(
+        code=report.code or EngineFailed.code,
+        message=report.message or f"the engine ended with return code {report.returncode}",
+        mend=report.mend or "look at the last lines of the log",
+        log_tail=report.log_tail,
+    )
+
+
+def _register_export(session: Session, job: JobRow, attempt: AttemptRow) -> None:
+    """Add the export to the models. A model that cannot be registered does not make the training a failure."""
+    query = (
+        select(CheckpointRow.path)
+        .where(
+            CheckpointRow.job_id == job.id,
+            CheckpointRow.attempt == attempt.number,
+            CheckpointRow.format == "huggingface",
+        )
+        .order_by(CheckpointRow.step.desc())
+    )
+    path = session.scalars(query.limit(1)).one_or_none()
+    if path is None:
+        return
+    try:
+        with session.begin_nested():
+            register_export(session, job, path)
+    except TunedeckError as fault:
+        log.error("the export of job %s was not registered as a model: %s", job.id, fault)

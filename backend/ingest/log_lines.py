@@ -1,0 +1,27 @@
+"""Stores lines of engine.log. Lines that are there already are left out; a gap is kept open for lines sent again."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, LogChunkRow
+from tunedeck.bus import LogMessage
+
+
+def store(session: Session, attempt: AttemptRow, message: LogMessage) -> None:
+    known = max(0, attempt.ingested_line - message.first_line + 1)
+    lines = message.lines[known:]
+    if not lines:
+        return
+    first_line = message.first_line + known
+    session.merge(
+        LogChunkRow(
+            job_id=attempt.job_id,
+            attempt=attempt.number,
+            first_line=first_line,
+            num_lines=len(lines),
+            text="\n".join(lines),
+        )
+    )
+    if first_line == attempt.ingested_line + 1:
+        attempt.ingested_line += len(lines)

@@ -1,0 +1,35 @@
+"""SQL of engine logs. Chunks may overlap where lines were sent twice; then the later chunk is taken."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import JobRow, LogChunkRow
+
+
+def newest_attempt(session: Session, job_id: str) -> int | None:
+    """0: never placed. None: there is no such job."""
+    return session.scalar(select(JobRow.attempt).where(JobRow.id == job_id))
+
+
+def num_lines(session: Session, job_id: str, attempt: int) -> int:
+    """The number of the last line that is stored."""
+    last_of_chunk = func.max(LogChunkRow.first_line + LogChunkRow.num_lines - 1)
+    query = select(last_of_chunk).where(LogChunkRow.job_id == job_id, LogChunkRow.attempt == attempt)
+    return session.scalar(query) or 0
+
+
+def lines(session: Session, job_id: str, attempt: int, first_line: int, last_line: int) -> dict[int, str]:
+    """By number, counted from 1: those of `first_line` to `last_line`, both included, that are stored; in order."""
+    last_of_chunk = LogChunkRow.first_line + LogChunkRow.num_lines - 1
+    query = (
+        select(LogChunkRow)
+        .where(LogChunkRow.job_id == job_id, LogChunkRow.attempt == attempt)
+        .where(LogChunkRow.first_line <= last_line, last_of_chunk >= first_line)
+        .order_by(LogChunkRow.first_line)
+    )
+    found: dict[int, str] = {}
+    for chunk in session.scalars(query):
+        found.update(enumerate(chunk.text.split("\n"), chunk.first_line))
+    return {number: found[number] for number in sorted(found) if first_line <= number <= last_line}

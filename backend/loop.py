@@ -1,0 +1,73 @@
+"""A thread that does one thing again and again and never dies silently.
+
+A round that raises is logged, shown in /health, and tried again after a pause that doubles up to a few seconds. The
+traceback is logged when the fault is new: a bus that is away for an hour is one traceback and not a thousand.
+A pool of timers (APScheduler) was rejected: our rounds must be woken at once, and must never overlap with themselves.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.25
+LONGEST_PAUSE_S = 4.0
+
+
+class Loop:
+    """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own."""
+
+    def __init__(self, name: str, round_: Callable[[], None], interval_s: float) -> None:
+        self.name = name
+        self.fault = ""
+        self._round = round_
+        self._interval_s = interval_s
+        self._pause_s = 0.0
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"tunedeck-{name}", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._wake.set()
+
+    def ask_to_stop(self) -> None:
+        self._stopping.set()
+        self._wake.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for the end of the round that is under way."""
+        if self._thread.is_alive():
+            self._thread.join(timeout_s)
+        if self._thread.is_alive():
+            log.error("the %s thread is still busy %.0f s after it was asked to stop", self.name, timeout_s)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._round()
+            except Exception as fault:
+                self._remember(fault)
+                self._stopping.wait(self._pause_s)
+            else:
+                self._recover()
+                self._wake.wait(self._interval_s)
+            self._wake.clear()
+
+    def _remember(self, fault: Exception) -> None:
+        said = f"{type(fault).__name__}: {fault}"
+        if said != self.fault:
+            log.error("the %s thread failed and will try again", self.name, exc_info=fault)
+        self.fault = said
+        self._pause_s = min(max(FIRST_PAUSE_S, 2 * self._pause_s), LONGEST_PAUSE_S)
+
+    def _recover(self) -> None:
+        if self.fault:
+            log.info("the %s thread works again", self.name)
+        self.fault = ""
+        self._pause_s = 0.0

@@ -1,0 +1,1 @@
+"""Metric series: compact in the database, whole across attempts, small enough to draw."""

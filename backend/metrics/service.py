@@ -1,0 +1,77 @@
+"""The series of a job, whole over all its attempts, as few points as were asked for."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+from sqlalchemy.orm import Session
+
+from backend.db.database import Database
+from backend.feed.queries import newest_id
+from backend.metrics import points, queries
+from backend.metrics.downsampling import downsample
+from backend.metrics.points import Points
+from tunedeck.errors import NotFound
+from tunedeck.views import MetricsView, Series
+
+# metric → attempt → its points in parts, of which a later one has the right of way
+Parts = dict[str, dict[int, list[Points]]]
+
+
+def metrics(
+    database: Database, job_id: str, names: frozenset[str], from_step: int, to_step: int, max_points: int
+) -> MetricsView:
+    """Every metric of `names` (empty: all that there are) between two steps, both included. Raises NotFound.
+
+    The cursor is read before the points, so that the stream may say again what is here, but never leaves out anything.
+    Rows are read before chunks: a database that gives each statement a snapshot of its own could otherwise show a point
+    in neither.
+    """
+    with database.reading() as session:
+        if not queries.job_exists(session, job_id):
+            raise NotFound(f"there is no job {job_id!r}", "list the jobs: GET /api/v1/jobs")
+        cursor = newest_id(session)
+        first_steps = queries.first_steps(session, job_id)
+        parts = _parts(session, job_id, names, from_step, to_step)
+    whole = {name: across_attempts(attempts, first_steps) for name, attempts in parts.items()}
+    series = {name: _series(found, max_points) for name, found in sorted(whole.items()) if len(found)}
+    return MetricsView(series=series, cursor=str(cursor))
+
+
+def across_attempts(attempts: dict[int, list[Points]], first_steps: dict[int, int]) -> Points:
+    """A later attempt takes the place of the earlier ones from its first step on: they trained that anew."""
+    kept: list[Points] = []
+    taken_from = math.inf
+    for number in sorted(attempts.keys() | first_steps.keys(), reverse=True):
+        if number in attempts:
+            own = Points.joined(attempts[number])
+            kept.insert(0, own.take(own.steps < taken_from))
+        taken_from = min(taken_from, first_steps.get(number, math.inf))
+    return Points.joined(kept)
+
+
+def _parts(session: Session, job_id: str, names: frozenset[str], from_step: int, to_step: int) -> Parts:
+    parts: Parts = defaultdict(lambda: defaultdict(list))
+    fresh: dict[int, list[tuple[int, float, dict[str, float | None]]]] = defaultdict(list)
+    for row in queries.fresh_events(session, job_id, from_step, to_step):
+        fresh[row.attempt].append((row.step or 0, row.t, row.payload["metrics"]))
+    for chunk in queries.chunks(session, job_id, names, from_step, to_step):
+        found = points.of_chunk(chunk)
+        in_range = (found.steps >= from_step) & (found.steps <= to_step)
+        parts[chunk.metric][chunk.attempt].append(found.take(in_range))
+    for attempt, events in fresh.items():
+        for name, found in points.of_events(events).items():
+            if not names or name in names:
+                parts[name][attempt].append(found)
+    return parts
+
+
+def _series(whole: Points, max_points: int) -> Series:
+    shown = downsample(whole, max_points)
+    return Series(
+        steps=tuple(shown.steps.tolist()),
+        times=tuple(shown.times.tolist()),
+        values=tuple(value if math.isfinite(value) else None for value in shown.values.tolist()),
+        num_points=len(whole),
+    )

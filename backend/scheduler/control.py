@@ -1,0 +1,42 @@
+"""Writes what the backend wants of each job to the bus, where the workers read it.
+
+Everything is written again at every tick: a bus that lost all its data is whole again within a second. The records of
+jobs that are over are not deleted but run out, since a worker that was cut off may come back much later and must then
+still find that it is fenced.
+"""
+
+from __future__ import annotations
+
+import redis
+from sqlalchemy.orm import Session
+
+from backend.scheduler import queries
+from tunedeck.bus import ControlRecord, control_key
+
+RECORD_LIFE_S = 24 * 3600
+
+
+def records_of(session: Session) -> dict[str, ControlRecord]:
+    """By job id: of every live attempt, and of the jobs that wait for another one, under its coming number."""
+    records = {job_id: fence(attempt) for job_id, attempt in queries.requeued_jobs(session)}
+    for job, attempt in queries.live_attempts(session):
+        records[job.id] = ControlRecord(
+            attempt=attempt.number,
+            desired="cancel" if job.desired == "cancel" else "run",
+            ingested_seq=attempt.ingested_seq,
+            ingested_line=attempt.ingested_line,
+        )
+    return records
+
+
+def fence(attempt: int) -> ControlRecord:
+    """A record that tells the worker of `attempt` that it has been replaced."""
+    return ControlRecord(attempt=attempt + 1, desired="run", ingested_seq=0, ingested_line=0)
+
+
+def write(bus: redis.Redis, records: dict[str, ControlRecord]) -> None:
+    """May raise redis.RedisError; then some may be written and others not, and the next tick writes all again."""
+    pipeline = bus.pipeline(transaction=False)
+    for job_id, record in records.items():
+        pipeline.set(control_key(job_id), record.model_dump_json(), ex=RECORD_LIFE_S)
+    pipeline.execute()

@@ -1,0 +1,72 @@
+"""Which of several backend processes schedules and ingests: the one that holds the lease in the `leaders` table.
+
+A lock on the bus was rejected: what is protected is the database, and only the database can check a holder in the same
+transaction as the write. `holds` therefore locks the row, so that two leaders cannot both write even where one was
+suspended for longer than its lease.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.database import Database
+from backend.db.tables import LeaderRow
+
+log = logging.getLogger(__name__)
+
+ROLE = "scheduler"
+LEASE_S = 4.0
+RENEWAL_S = 1.0
+
+
+class Leadership:
+    def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
+        self.holder = uuid.uuid4().hex
+        self._database = database
+        self._lease_s = lease_s
+        self._held_until = 0.0
+
+    def renew(self) -> None:
+        """Take the lease if it is free, keep it if it is ours."""
+        asked_at = time.monotonic()
+        now = time.time()
+        with self._database.writing() as session:
+            row = _locked_row(session)
+            if row is None:
+                row = LeaderRow(role=ROLE, holder=self.holder, expires_at=0.0)
+                session.add(row)
+            won = row.holder == self.holder or row.expires_at <= now
+            if won:
+                row.holder, row.expires_at = self.holder, now + self._lease_s
+        self._remember(won, asked_at)
+
+    def is_held(self) -> bool:
+        """Whether we were the leader a moment ago: a reason to begin work, not yet the right to write."""
+        return time.monotonic() < self._held_until
+
+    def holds(self, session: Session) -> bool:
+        """Whether we are the leader until the end of this writing transaction."""
+        row = _locked_row(session)
+        return row is not None and row.holder == self.holder
+
+    def resign(self) -> None:
+        """Let the next backend take over at once instead of after the lease."""
+        self._held_until = 0.0
+        with self._database.writing() as session:
+            row = _locked_row(session)
+            if row is not None and row.holder == self.holder:
+                row.expires_at = 0.0
+
+    def _remember(self, won: bool, asked_at: float) -> None:
+        if won != self.is_held():
+            log.info("this backend %s the scheduler", "is now" if won else "is not")
+        self._held_until = asked_at + self._lease_s if won else 0.0
+
+
+def _locked_row(session: Session) -> LeaderRow | None:
+    return session.scalars(select(LeaderRow).where(LeaderRow.role == ROLE).with_for_update()).one_or_none()

@@ -1,0 +1,47 @@
+"""What becomes of a job whose attempt gave no sign of life for a whole lease, or ended without an outcome.
+
+The caller decides whether silence means anything: while the bus is down, or ingest is behind, it means nothing.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, JobRow
+from backend.jobs.transitions import transition
+from backend.scheduler import queries
+from backend.scheduler.placement import WHO
+from tunedeck.errors import HostLost
+from tunedeck.lifecycle import JobState
+from tunedeck.views import JobFault
+
+
+def expire(session: Session, now: float, max_attempts: int) -> list[tuple[str, int]]:
+    """End every live attempt whose lease is over. Returns (job id, attempt) of those that must be fenced out."""
+    expired = [(job, attempt) for job, attempt in queries.live_attempts(session) if attempt.lease_expires_at < now]
+    for job, attempt in expired:
+        why = f"{attempt.host} gave no sign of life for {now - attempt.lease_expires_at:.0f} s beyond its lease"
+        give_up(session, job, attempt, max_attempts, why, now)
+    return [(job.id, attempt.number) for job, attempt in expired]
+
+
+def give_up(session: Session, job: JobRow, attempt: AttemptRow, max_attempts: int, why: str, now: float) -> None:
+    """End `attempt` without an outcome: the job is cancelled if that was asked, else tried again, else failed."""
+    attempt.ended_at = now
+    if job.desired == "cancel":
+        if job.state != JobState.STOPPING:
+            transition(session, job, JobState.STOPPING, WHO, "cancel was asked for", now)
+        transition(session, job, JobState.CANCELLED, WHO, why, now)
+    elif attempt.number < max_attempts:
+        transition(session, job, JobState.QUEUED, WHO, why, now)
+    else:
+        job.fault = _host_lost(attempt, why).model_dump(mode="json")
+        transition(session, job, JobState.FAILED, WHO, why, now)
+
+
+def _host_lost(attempt: AttemptRow, why: str) -> JobFault:
+    fault = HostLost(
+        f"attempt {attempt.number} was the last one: {why}",
+        f"look at the worker on {attempt.host}, then submit the job again",
+    )
+    return JobFault(code=fault.code, message=fault.message, mend=fault.mend)

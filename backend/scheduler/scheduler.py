@@ -1,0 +1,68 @@
+"""One tick: reserve, commit, and only then tell the workers.
+
+What is told is repeated until it shows in the database, so a bus that loses a message, or is away, delays a job and
+loses none. Telling first was rejected: a worker could begin an attempt that was then rolled back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import redis
+
+from backend.db.database import Database
+from backend.scheduler import control, leases, placement
+from backend.scheduler.dispatch import Dispatcher
+from backend.scheduler.leadership import Leadership
+from backend.scheduler.placement import Dispatch
+from tunedeck.bus import ControlRecord
+from tunedeck.settings import Settings
+
+TICK_S = 1.0
+MESSAGE_PATIENCE_S = 5.0
+
+
+class Scheduler:
+    def __init__(
+        self,
+        settings: Settings,
+        database: Database,
+        bus: redis.Redis,
+        leadership: Leadership,
+        listening_for_s: Callable[[], float],
+    ) -> None:
+        """`listening_for_s` says for how long ingest has heard everything without a break, in seconds."""
+        self._settings = settings
+        self._database = database
+        self._bus = bus
+        self._leadership = leadership
+        self._listening_for_s = listening_for_s
+        self._dispatcher = Dispatcher(settings.resolved_redis_url())
+
+    def tick(self) -> None:
+        """May raise redis.RedisError or kombu's OperationalError; by then the database is already as it shall be."""
+        if not self._leadership.is_held():
+            return
+        dispatches, fences = self._decide(time.time())
+        control.write(self._bus, fences | self._records())
+        for dispatch in dispatches:
+            self._dispatcher.send(dispatch)
+
+    def close(self) -> None:
+        self._dispatcher.close()
+
+    def _decide(self, now: float) -> tuple[list[Dispatch], dict[str, ControlRecord]]:
+        lease_s = self._settings.lease_s
+        with self._database.writing() as session:
+            if not self._leadership.holds(session):
+                return [], {}
+            silence_counts = self._listening_for_s() >= lease_s
+            expired = leases.expire(session, now, self._settings.max_attempts) if silence_counts else []
+            dispatches = placement.overdue_messages(session, now, MESSAGE_PATIENCE_S)
+            dispatches += placement.place_queued(session, now, now - lease_s, lease_s)
+        return dispatches, {job_id: control.fence(attempt) for job_id, attempt in expired}
+
+    def _records(self) -> dict[str, ControlRecord]:
+        with self._database.reading() as session:
+            return control.records_of(session)

@@ -11,34 +11,31 @@ from __future__ import annotations
 import errno
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from megatron.core import parallel_state
+from megatron.core.fp8_utils import dequantize_fp8_tensor, is_float8tensor
 from megatron.core.transformer.module import MegatronModule
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tunedeck.errors import Conflict, DiskFull, EngineFailed
+from tunedeck.errors import Conflict, DiskFull, EngineFailed, TunedeckError
 from worker.engine.model import Architecture
+from worker.engine.weights.companions import copy_companions
 from worker.engine.weights.llama import Entry
 from worker.engine.weights.safetensors_folder import INDEX, SINGLE
 from worker.engine.weights.table import Table
 
 MAX_FILE_BYTES = 4 << 30
 
-# Everything of the source folder that is not weights and that inference needs; other files are left behind.
-_COMPANIONS = (
-    "tokenizer*",
-    "*.jinja",
-    "vocab.*",
-    "merges.txt",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "generation_config.json",
-)
+T = TypeVar("T")
+Files = dict[str, dict[str, int]]
+"""Bytes of each tensor, by file and tensor name."""
 
 
 def export_hf(
@@ -50,38 +47,40 @@ def export_hf(
     whole: with overlapped parameter gathering, gather first. Raises Conflict where `target_path` exists, DiskFull or
     EngineFailed (on every rank) where any rank could not write; nothing is left at `target_path` then.
     """
+    is_first = dist.get_rank() == 0
     partial_path = target_path.with_name(f".{target_path.name}.partial")
-    _together(lambda: _prepare(target_path, partial_path) if dist.get_rank() == 0 else None)
+    _together(lambda: _prepare(target_path, partial_path) if is_first else None)
     written = _together(lambda: _write_stage(model_chunks, architecture, partial_path))
-    _together(
-        lambda: _finish(written, architecture, source_path, partial_path, target_path) if dist.get_rank() == 0 else None
-    )
+    dtype = next(model_chunks[0].parameters()).dtype
+    _together(lambda: _finish(written, dtype, architecture, source_path, partial_path) if is_first else None)
+    _together(lambda: partial_path.rename(target_path) if is_first else None)
 
 
-def _together(work: Any) -> list[Any]:
-    """Run `work` on every rank and return all results; where one rank failed to write, every rank raises.
+def _together(work: Callable[[], T]) -> list[T]:
+    """Run `work` on every rank and return the results of all; where one rank failed, every rank raises what it raised.
 
     A rank that raised alone would leave the others waiting for it until the process group times out.
     """
     result, error = None, None
     try:
         result = work()
-    except (OSError, Conflict) as caught:
-        error = caught
+    except (OSError, SafetensorError, TunedeckError) as caught:
+        error = _as_ours(caught)
     outcomes: list[Any] = [None] * dist.get_world_size()
     dist.all_gather_object(outcomes, (result, error))
     for _, error in outcomes:
         if error is not None:
-            raise _as_ours(error)
+            raise error
     return [result for result, _ in outcomes]
 
 
-def _as_ours(error: Exception) -> Exception:
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+def _as_ours(error: Exception) -> TunedeckError:
+    if isinstance(error, TunedeckError):
+        return error
+    # safetensors reports a full disk as text.
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
         return DiskFull(f"the disk is full: {error}", "free space, then export the last checkpoint again")
-    if isinstance(error, OSError):
-        return EngineFailed(f"the export could not be written: {error}", "mend the run folder, then export again")
-    return error
+    return EngineFailed(f"the export could not be written: {error}", "mend the run folder, then export again")
 
 
 def _prepare(target_path: Path, partial_path: Path) -> None:
@@ -91,16 +90,16 @@ def _prepare(target_path: Path, partial_path: Path) -> None:
     partial_path.mkdir(parents=True)
 
 
-def _write_stage(model_chunks: list[MegatronModule], architecture: Architecture, folder: Path) -> dict[str, Any]:
-    """Write what this pipeline stage holds. Returns {file: {tensor name: bytes}} on the rank that wrote, else {}."""
+def _write_stage(model_chunks: list[MegatronModule], architecture: Architecture, folder: Path) -> Files:
+    """Write what this pipeline stage holds. Returns the files on the rank that wrote, else nothing."""
     if parallel_state.get_data_parallel_rank(with_context_parallel=True) != 0:
         return {}
     is_writer = parallel_state.get_tensor_model_parallel_rank() == 0
     stage = parallel_state.get_pipeline_model_parallel_rank()
-    written: dict[str, Any] = {}
+    written: Files = {}
     pending: dict[str, Tensor] = {}
     for entry, parameter in _owned(model_chunks, architecture):
-        shards = _shards(parameter.data, entry)
+        shards = _shards(parameter.detach(), entry)
         if not is_writer:
             continue
         pending |= zip(entry.hf_names, (tensor.contiguous() for tensor in entry.layout.join(shards)), strict=True)
@@ -124,7 +123,7 @@ def _owned(model_chunks: list[MegatronModule], architecture: Architecture) -> li
 def _shards(parameter: Tensor, entry: Entry) -> list[Tensor]:
     """The shards of all tensor-parallel ranks, on the CPU."""
     # A parameter kept in FP8 is exported as the values that the model computed with.
-    whole = parameter.dequantize() if hasattr(parameter, "dequantize") and parameter.is_floating_point() else parameter
+    whole = dequantize_fp8_tensor(parameter) if is_float8tensor(parameter) else parameter
     group = parallel_state.get_tensor_model_parallel_group()
     if not entry.layout.is_split or group.size() == 1:
         return [whole.cpu()]
@@ -137,15 +136,15 @@ def _num_bytes(tensors: dict[str, Tensor]) -> int:
     return sum(tensor.nbytes for tensor in tensors.values())
 
 
-def _write_file(tensors: dict[str, Tensor], file: Path) -> dict[str, dict[str, int]]:
+def _write_file(tensors: dict[str, Tensor], file: Path) -> Files:
     save_file(tensors, file, metadata={"format": "pt"})
     return {file.name: {name: tensor.nbytes for name, tensor in tensors.items()}}
 
 
 def _finish(
-    written: list[dict[str, Any]], architecture: Architecture, source: Path, folder: Path, target: Path
+    written: list[Files], dtype: torch.dtype, architecture: Architecture, source: Path, folder: Path
 ) -> None:
-    """Give the files of all stages their final names, write index and config.json, rename the folder."""
+    """Give the files of all stages their final names; write index, config.json and tokenizer beside them."""
     files = {name: tensors for by_rank in written for name, tensors in sorted(by_rank.items())}
     names = _final_names(list(files))
     for name, final_name in names.items():
@@ -153,12 +152,12 @@ def _finish(
     weight_map = {tensor: names[name] for name, tensors in files.items() for tensor in tensors}
     lacking = Table(architecture).hf_shapes().keys() - weight_map.keys()
     if lacking:
-        raise EngineFailed(f"no rank holds {sorted(lacking)[0]}; the export would be incomplete")
+        raise EngineFailed(f"no rank holds {min(lacking)}; the export would be incomplete")
     if len(files) > 1:
         total_size = sum(sum(tensors.values()) for tensors in files.values())
-        _write_json(folder / INDEX, {"metadata": {"total_size": total_size}, "weight_map": weight_map})
-    _copy_companions(source, folder)
-    folder.rename(target)
+        index = {"metadata": {"total_size": total_size}, "weight_map": weight_map}
+        (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    copy_companions(source, folder, dtype)
 
 
 def _final_names(files: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from tunedeck.run_folder import RunFolder
-from worker.engine.attempt import run_attempt
+from worker.engine.launch import run_attempt
 
 
 def main() -> int:

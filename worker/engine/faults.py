@@ -1,7 +1,7 @@
 """What went wrong, as one of our errors, whatever was raised and on whichever rank.
 
 Only rank 0 writes events. A fault on another rank reaches it through one small file, written before that rank's end can
-break rank 0's own communication; a collective exchange was rejected, because a rank that failed cannot take part in one.
+break rank 0's own communication. A collective exchange was rejected: a rank that failed cannot take part in one.
 """
 
 from __future__ import annotations

@@ -8,7 +8,6 @@ Asynchronous saving was left out: it pays from models of some billion parameters
 
 from __future__ import annotations
 
-import os
 import queue
 import shutil
 from dataclasses import dataclass
@@ -64,7 +63,12 @@ def save(state: TrainState, position: Position, target: Path) -> int:
     if torch.distributed.get_rank() == 0:
         partial.rename(target)
     torch.distributed.barrier()
-    return sum(file.stat().st_size for file in target.rglob("*") if file.is_file())
+    return folder_bytes(target)
+
+
+def folder_bytes(folder: Path) -> int:
+    """What the files of a folder take on disk."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def load(state: TrainState, source: Path, data_sha256: str) -> Position:
@@ -146,9 +150,3 @@ def _set_rng(states: dict[str, Any]) -> None:
     tensor_parallel.get_cuda_rng_tracker().set_states(states["tracker"])
     if "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"])
-
-
-def publish(partial: Path, target: Path) -> int:
-    """Give a finished folder its final name; returns its size in bytes."""
-    os.replace(partial, target)
-    return sum(file.stat().st_size for file in target.rglob("*") if file.is_file())

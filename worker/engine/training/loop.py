@@ -98,6 +98,7 @@ class TrainingLoop:
             self._evaluate()
         if checkpointing.save_interval and self._step % checkpointing.save_interval == 0 and not is_last:
             self._save()
+            self._setup.attempt.phase("training")
 
     def _evaluate(self) -> None:
         if self._validation is None or self._evaluated_step == self._step:
@@ -130,7 +131,6 @@ class TrainingLoop:
             self._log.checkpoint(self._step, str(target.relative_to(folder.root)), size_bytes, "dist_checkpointing")
             for old in checkpoint.remove_old(folder.checkpoints, self._spec.checkpointing.keep_last):
                 self._log.checkpoint_removed(checkpoint.step_of(old), str(old.relative_to(folder.root)))
-        setup.attempt.phase("training")
 
     def _look_around(self) -> RankReport:
         """Only rank 0 looks for the stop file, so that all ranks stop at the same step."""

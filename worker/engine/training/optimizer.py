@@ -107,5 +107,6 @@ def _use_our_adamw() -> None:
     """Let megatron-core 0.16.1 take our AdamW for FusedAdam; it asks these module variables, not a parameter."""
     megatron_optimizer.Adam = AdamW
     megatron_optimizer.USING_PYTORCH_OPTIMIZER = False
+    distrib_optimizer.Adam = AdamW
     distrib_optimizer.HAVE_APEX_OR_TE = True
     distrib_optimizer.USING_APEX_OPTIMIZER = True

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
-
-import torch
 
 from worker.engine.attempt import Attempt
 from worker.engine.platform import activate, init_parallel, shutdown_parallel
-from worker.engine.training.checkpoint import publish
+from worker.engine.training.checkpoint import folder_bytes
 from worker.engine.training.loop import Outcome, TrainingLoop
 from worker.engine.training.setup import Setup, prepare
 from worker.engine.weights import export_hf
@@ -39,16 +36,9 @@ def _train(setup: Setup) -> Outcome:
 
 
 def _export(setup: Setup) -> None:
-    """Write the Hugging Face folder beside its final place and rename it when it is complete."""
     attempt = setup.attempt
     target = attempt.folder.export
-    partial = target.with_name(".export.partial")
+    chunks = [chunk.module for chunk in setup.state.chunks]
+    export_hf(chunks, setup.architecture, Path(attempt.spec.model.path), target)
     if attempt.log:
-        shutil.rmtree(partial, ignore_errors=True)
-    torch.distributed.barrier()
-    export_hf(
-        [chunk.module for chunk in setup.state.chunks], setup.architecture, Path(attempt.spec.model.path), partial
-    )
-    if attempt.log:
-        size_bytes = publish(partial, target)
-        attempt.log.checkpoint(attempt.spec.batching.train_iters, target.name, size_bytes, "huggingface")
+        attempt.log.checkpoint(attempt.spec.batching.train_iters, target.name, folder_bytes(target), "huggingface")

@@ -1,0 +1,179 @@
+"""Models, specs and runs so small that a test may use the real thing: real Megatron-core, real torchrun."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from tunedeck.conversations import scan
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.run_folder import RunFolder
+from worker.engine.attempt import Attempt
+from worker.engine.event_log import EventLog
+from worker.engine.training.run import train
+
+CHATML = (
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}"
+    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+SYSTEM_CHATML = (
+    "{% if messages[0].role != 'system' %}{{ '<|im_start|>system\nYou help.<|im_end|>\n' }}{% endif %}" + CHATML
+)
+VOCAB_SIZE = 320
+
+
+def train_tokenizer() -> Tokenizer:
+    """A byte-level BPE of 320 tokens: the bytes, some merges, and the three special tokens of ChatML."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=VOCAB_SIZE,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(["user assistant system What is plus It is Good! You help."] * 8, trainer)
+    return tokenizer
+
+
+def write_model(folder: Path, chat_template: str | None = CHATML, **config: Any) -> Path:
+    """Write a tiny random Qwen3 and its tokenizer into `folder` with save_pretrained."""
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=train_tokenizer(), eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    tokenizer.chat_template = chat_template
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(1)
+    fields = {
+        "vocab_size": VOCAB_SIZE,
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 16,
+        "max_position_embeddings": 512,
+        "tie_word_embeddings": True,
+        "initializer_range": 0.1,
+    }
+    Qwen3ForCausalLM(Qwen3Config(**{**fields, **config})).save_pretrained(folder)
+    return folder
+
+
+def resolved_spec(model: Path, data: Path, num_devices: int = 1, **changes: dict[str, Any]) -> ResolvedSpec:
+    """A spec for `model` and `data`; `changes` are laid over it, section by section."""
+    config = json.loads((model / "config.json").read_text())
+    report = scan(data)
+    spec: dict[str, Any] = {
+        "name": "tiny",
+        "seed": 42,
+        "model": {
+            "name": "tiny",
+            "path": str(model),
+            "architecture": config["architectures"][0],
+            "num_parameters": 1,
+            "num_layers": config["num_hidden_layers"],
+            "hidden_size": config["hidden_size"],
+            "num_attention_heads": config["num_attention_heads"],
+            "num_query_groups": config["num_key_value_heads"],
+            "vocab_size": config["vocab_size"],
+            "max_position_embeddings": config["max_position_embeddings"],
+        },
+        "data": {
+            "name": "data",
+            "path": str(data),
+            "content_sha256": report.content_sha256,
+            "num_rows": report.num_rows,
+            "loss_mask_type": "qwen",
+            "num_validation_rows": 8,
+        },
+        "batching": {
+            "max_tokens_per_gpu": 256,
+            "global_batch_size": 8,
+            "train_iters": 6,
+            "rollout_shuffle": True,
+        },
+        "optimizer": {
+            "lr": 5e-3,
+            "min_lr": 5e-4,
+            "lr_decay_style": "cosine",
+            "lr_warmup_iters": 2,
+            "weight_decay": 0.1,
+            "adam_beta1": 0.9,
+            "adam_beta2": 0.95,
+            "adam_eps": 1e-8,
+            "clip_grad": 1.0,
+        },
+        "parallelism": {"use_distributed_optimizer": True},
+        "precision": {
+            "params_dtype": "fp32",
+            "fp8_format": "none",
+            "fp8_recipe": "blockwise",
+            "fp8_param_gather": False,
+        },
+        "recompute": {"recompute_granularity": "none", "recompute_num_layers": 1},
+        "evaluation": {"eval_interval": 0},
+        "checkpointing": {"save_interval": 0, "keep_last": 3, "export_hf": False},
+        "hardware": {
+            "device": "cpu",
+            "num_devices": num_devices,
+            "data_parallel_size": num_devices,
+            "threads_per_process": 1,
+        },
+    }
+    for section, fields in changes.items():
+        spec[section] |= fields
+    return ResolvedSpec.model_validate(spec)
+
+
+def start_engine(spec: ResolvedSpec, folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """Start `python -m worker.engine`, alone for one device and under torchrun for more; output is joined."""
+    folder.mkdir(parents=True, exist_ok=True)
+    spec_file = folder / "spec.json"
+    spec_file.write_text(spec.model_dump_json())
+    launcher = [sys.executable, "-m"]
+    if spec.hardware.num_devices > 1:
+        launcher += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(spec.hardware.num_devices), "-m"]
+    return subprocess.Popen(
+        [*launcher, "worker.engine", str(spec_file), str(folder), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def run_engine(spec: ResolvedSpec, folder: Path, *arguments: str) -> tuple[int, str]:
+    """Run the engine to its end; returns (exit code, what it wrote to stdout and stderr)."""
+    process = start_engine(spec, folder, *arguments)
+    output, _ = process.communicate(timeout=240)
+    return process.returncode, output
+
+
+def events(folder: Path, kind: str = "") -> list[dict[str, Any]]:
+    """The events of a run folder, or those of one kind."""
+    read = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    return [event for event in read if kind in ("", event["kind"])]
+
+
+def losses(folder: Path) -> list[float]:
+    """The training loss of each step."""
+    return [event["metrics"]["loss"] for event in events(folder, "step")]
+
+
+def train_here(spec: ResolvedSpec, folder: Path, resume_from: Path | None = None) -> str:
+    """Train in this process, without the launch around it; returns the outcome, raises what the training raises."""
+    (folder / "control").mkdir(parents=True, exist_ok=True)
+    with EventLog(folder / "events.jsonl") as log:
+        outcome = train(Attempt(spec, RunFolder(folder), resume_from, log))
+        log.end(outcome)
+    return outcome

@@ -22,6 +22,8 @@ STATIC_DIR = Path(__file__).parent / "static"
 
 def install(environment: Environment) -> None:
     """Add what the templates call: the number filters, the form of a JobSpec and the catalogue of metrics."""
+    # A spec is read in the order in which it was written; Jinja would sort its keys.
+    environment.policies["json.dumps_kwargs"] = {}
     environment.filters.update(filters.FILTERS)
     environment.globals["spec_groups"] = spec_groups
     environment.globals["METRICS"] = [asdict(metric) for metric in CATALOGUE]

@@ -51,15 +51,14 @@ def si(value: float | None) -> str:
     for factor, prefix in _SI_PREFIXES:
         if abs(value) >= factor:
             return f"{_three_digits(value / factor)}{prefix}"
-    return _three_digits(value)
+    return count(value) if value == int(value) else _three_digits(value)
 
 
 def _three_digits(value: float) -> str:
     if value == 0:
         return "0"
     decimals = 0 if abs(value) >= 99.95 else 1 if abs(value) >= 9.995 else 2
-    text = f"{value:.{decimals}f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return f"{value:.{decimals}f}"
 
 
 def size(num_bytes: float | None) -> str:
@@ -69,7 +68,7 @@ def size(num_bytes: float | None) -> str:
     value, unit = float(num_bytes), 0
     while abs(value) >= 1024 and unit < len(_BYTE_UNITS) - 1:
         value, unit = value / 1024, unit + 1
-    return f"{_three_digits(value)} {_BYTE_UNITS[unit]}"
+    return f"{_three_digits(value) if unit else count(value)} {_BYTE_UNITS[unit]}"
 
 
 def duration(seconds: float | None) -> str:

@@ -2,6 +2,9 @@
 
 import { ago, clock, share } from "./format.js";
 
+/** Beside this file, so that it comes from the same folder, which the browser may keep. */
+const ICONS = new URL("../icons.svg", import.meta.url).pathname;
+
 /** The data that the server put into the page. */
 export function pageData() {
   return JSON.parse(document.getElementById("page-data").textContent);
@@ -25,7 +28,7 @@ export const cell = (root, name) => root.querySelector(`[data-cell="${name}"]`);
 export function showState(badge, state) {
   if (badge.dataset.state === state && badge.lastElementChild.textContent === state) return;
   badge.dataset.state = state;
-  badge.querySelector("use").setAttribute("href", `/static/icons.svg#${state}`);
+  badge.querySelector("use").setAttribute("href", `${ICONS}#${state}`);
   badge.lastElementChild.textContent = state;
 }
 
@@ -78,7 +81,7 @@ export function icon(name) {
   svg.setAttribute("class", "icon");
   svg.setAttribute("aria-hidden", "true");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `/static/icons.svg#${name}`);
+  use.setAttribute("href", `${ICONS}#${name}`);
   svg.append(use);
   return svg;
 }

@@ -32,14 +32,13 @@ export function si(value) {
   for (const [factor, prefix] of SI_PREFIXES) {
     if (Math.abs(value) >= factor) return threeDigits(value / factor) + prefix;
   }
-  return threeDigits(value);
+  return Number.isInteger(value) ? count(value) : threeDigits(value);
 }
 
 function threeDigits(value) {
   if (value === 0) return "0";
   const magnitude = Math.abs(value);
-  const text = value.toFixed(magnitude >= 99.95 ? 0 : magnitude >= 9.995 ? 1 : 2);
-  return text.includes(".") ? text.replace(/\.?0+$/, "") : text;
+  return value.toFixed(magnitude >= 99.95 ? 0 : magnitude >= 9.995 ? 1 : 2);
 }
 
 /** Bytes in binary units: `71.2 GiB`. */
@@ -47,7 +46,7 @@ export function size(numBytes) {
   if (!isKnown(numBytes)) return UNKNOWN;
   let [value, unit] = [numBytes, 0];
   while (Math.abs(value) >= 1024 && unit < BYTE_UNITS.length - 1) [value, unit] = [value / 1024, unit + 1];
-  return `${threeDigits(value)} ${BYTE_UNITS[unit]}`;
+  return `${unit ? threeDigits(value) : count(value)} ${BYTE_UNITS[unit]}`;
 }
 
 /** The two largest units: `2d 3h`, `1h 12m`, `3m 20s`, `45s`. */

@@ -2,8 +2,8 @@
  * The one server-sent-event stream of a tab. The browser itself reconnects and sends Last-Event-ID; when it gives up
  * (an answer that is not a stream, as from a proxy while the server restarts) we open a new one.
  *
- * Listeners get `(data, id)`; `hello` comes first on every connection, with `resumed` true when the browser had an id
- * to go on from. Who listens must treat a hello that is not resumed as "something may have been missed".
+ * Listeners get the data of a message; `hello` comes first on every connection, with `resumed` true when the stream goes
+ * on from the last event that this page has heard. Any other hello means that something may have been missed.
  */
 
 const KINDS = [
@@ -17,6 +17,7 @@ export class Stream {
   #onLink;
   #source = null;
   #lastHeard = 0;
+  #lastId = 0;
 
   /**
    * @param {string[]} jobs ids; none: all jobs
@@ -28,7 +29,7 @@ export class Stream {
     this.#onLink = onLink;
   }
 
-  /** @param {string} kind @param {(data: any, id: number) => void} listener */
+  /** @param {string} kind @param {(data: any) => void} listener */
   on(kind, listener) {
     const all = this.#listeners.get(kind) ?? [];
     this.#listeners.set(kind, [...all, listener]);
@@ -50,8 +51,9 @@ export class Stream {
     if (event.data === undefined) return;
     this.#lastHeard = Date.now();
     const data = JSON.parse(event.data);
-    if (kind === "hello") data.resumed = event.lastEventId !== "";
-    for (const listener of this.#listeners.get(kind) ?? []) listener(data, Number(event.lastEventId));
+    if (kind === "hello") data.resumed = this.#lastId > 0 && Number(data.cursor) <= this.#lastId;
+    this.#lastId = Math.max(this.#lastId, Number(event.lastEventId));
+    for (const listener of this.#listeners.get(kind) ?? []) listener(data);
   }
 
   #lost(source) {

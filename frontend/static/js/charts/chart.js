@@ -25,7 +25,11 @@ export class Chart {
     return this.definition.lines.some((line) => this.seriesOf(line.metric).length > 0);
   }
 
-  /** @param {{logY: boolean, xRange: [number, number] | null, smoothing: number, canDrag: boolean, theme: any}} view */
+  get lastStep() {
+    return Math.max(0, ...this.definition.lines.map((line) => this.seriesOf(line.metric).lastStep));
+  }
+
+  /** @param {{logY: boolean, xRange: [number, number], smoothing: number, canDrag: boolean, theme: any}} view */
   draw(view) {
     if (!this.hasPoints) return;
     this.isDirty = false;
@@ -59,7 +63,7 @@ export class Chart {
   hoverAt(step) {
     if (!this.#isDrawn || !this.isVisible) return;
     if (step === null) Plotly.Fx.unhover(this.plot);
-    else Plotly.Fx.hover(this.plot, [{ xval: step, curveNumber: 0 }], ["xy"]);
+    else Plotly.Fx.hover(this.plot, { xval: step, yval: 0 }, ["xy"]);
   }
 
   /** @param {{hover: (step: number | null) => void, zoom: (range: [number, number] | null) => void}} listeners */

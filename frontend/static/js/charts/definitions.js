@@ -44,7 +44,7 @@ export const CHARTS = {
   },
   lr: {
     lines: [{ metric: "lr", label: "rate", colour: 0 }],
-    ticks: "~e",
+    ticks: "",
     hover: ".3~e",
     fromZero: true,
   },

@@ -31,6 +31,7 @@ function lineTraces(line, steps, values, smoothing, definition, theme) {
     line: { color: colour, width: 1.6, shape: "linear" },
     marker: { color: colour, size: 6 },
     connectgaps: false,
+    cliponaxis: false,
     hovertemplate: hoverText(definition),
   };
   if (!isSmoothed) return [main];
@@ -52,7 +53,7 @@ export function scaleOf(definition, seriesOf) {
 }
 
 /**
- * @param {{logY: boolean, xRange: [number, number] | null, canDrag: boolean}} view
+ * @param {{logY: boolean, xRange: [number, number], canDrag: boolean}} view
  */
 export function layoutOf(definition, view, theme) {
   const axis = {
@@ -61,6 +62,7 @@ export function layoutOf(definition, view, theme) {
     showline: false,
     ticks: "",
     tickfont: { size: 12, color: theme.muted },
+    ticklabelstandoff: 5,
     automargin: true,
   };
   return {
@@ -88,7 +90,8 @@ export function layoutOf(definition, view, theme) {
       spikedash: "solid",
       spikecolor: theme.line,
       fixedrange: !view.canDrag,
-      ...(view.xRange ? { range: [...view.xRange], autorange: false } : { autorange: true }),
+      range: [...view.xRange],
+      autorange: false,
     },
     yaxis: {
       ...axis,

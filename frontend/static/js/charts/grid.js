@@ -80,11 +80,18 @@ export class ChartGrid {
 
   #tick() {
     if (document.visibilityState !== "visible" || !window.Plotly) return;
+    const xRange = this.#view.xRange ?? this.#wholeRun();
     for (const chart of this.#charts) {
       if (!chart.isDirty || !chart.isVisible) continue;
-      chart.draw({ ...this.#view, logY: this.#view.logY && chart.figure.dataset.chart === "loss" });
+      chart.draw({ ...this.#view, xRange, logY: this.#view.logY && chart.figure.dataset.chart === "loss" });
       chart.listen({ hover: (step) => this.#hover(chart, step), zoom: (range) => this.zoom(range) });
     }
+  }
+
+  /** The same for all charts, so that one step stands at one place everywhere. */
+  #wholeRun() {
+    const last = Math.max(1, ...this.#charts.map((chart) => chart.lastStep));
+    return [0, last];
   }
 
   #hover(source, step) {

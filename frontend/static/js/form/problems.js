@@ -8,12 +8,11 @@ const holderOf = (form, path) => form.querySelector(`[data-field~="${CSS.escape(
  * Show at each field its own problem and clear the others.
  * @param {HTMLFormElement} form
  * @param {Problem[]} problems
- * @param {(path: string) => boolean} mayShow a field that nobody has touched yet is not called wrong
  */
-export function showAtFields(form, problems, mayShow = () => true) {
+export function showAtFields(form, problems) {
   for (const holder of form.querySelectorAll("[data-field]")) {
     const paths = holder.dataset.field.split(" ");
-    const mine = problems.filter((problem) => paths.includes(problem.field) && mayShow(problem.field));
+    const mine = problems.filter((problem) => paths.includes(problem.field));
     showAt(holder, mine);
   }
 }

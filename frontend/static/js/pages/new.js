@@ -12,20 +12,21 @@ import { specForms } from "../spec_text.js";
 const CHECK_AFTER_MS = 300;
 
 const form = byId("new-run");
-const touched = new Set();
 let spec = readSpec(form);
 let checking = new AbortController();
 let timer = 0;
 
 const showSpec = copyable(byId("spec-forms"), byId("spec-text"), specForms(() => spec));
-const isMissing = (problem) => ["name", "model", "dataset"].includes(problem.field) && !spec[problem.field];
+const NEEDED = { name: "a name", model: "a model", dataset: "a data set" };
 
+/** A name does not change what would be trained, so a spec that lacks only its name is checked too. */
 async function check() {
   checking.abort();
+  if (!spec.model || !spec.dataset) return showVerdict([], null);
   checking = new AbortController();
   const { signal } = checking;
   try {
-    const { resolved, problems } = await post("/jobs/check", spec, signal);
+    const { resolved, problems } = await post("/jobs/check", { ...spec, name: spec.name ?? "untitled" }, signal);
     showVerdict(problems, resolved);
   } catch (error) {
     if (signal.aborted) return;
@@ -35,13 +36,12 @@ async function check() {
 }
 
 function showVerdict(problems, resolved) {
-  const faults = problems.filter((problem) => !isMissing(problem) || touched.has(problem.field));
-  const missing = problems.filter((problem) => isMissing(problem) && !touched.has(problem.field)).map(({ field }) => ({ name: "a name", model: "a model", dataset: "a data set" })[field]);
-  showAtFields(form, problems, (path) => touched.has(path) || !problems.some((problem) => problem.field === path && isMissing(problem)));
-  listProblems(byId("problems"), form, faults);
-  if (resolved) showSummary(byId("summary"), summaryOf(resolved));
-  if (faults.length) return verdict("bad", faults.length === 1 ? "One thing to mend" : `${faults.length} things to mend`);
-  if (missing.length) return verdict("wait", `Still needed: ${missing.join(", ")}.`);
+  const missing = Object.keys(NEEDED).filter((field) => !spec[field]);
+  showAtFields(form, problems);
+  listProblems(byId("problems"), form, problems);
+  showSummary(byId("summary"), resolved ? summaryOf(resolved) : []);
+  if (problems.length) return verdict("bad", problems.length === 1 ? "One thing to mend" : `${problems.length} things to mend`);
+  if (missing.length) return verdict("wait", `Still needed: ${missing.map((field) => NEEDED[field]).join(", ")}.`);
   return verdict("good", "Ready to start");
 }
 
@@ -56,9 +56,7 @@ function verdict(kind, text) {
   if (place.textContent !== text) place.textContent = text;
 }
 
-function changed(event) {
-  const holder = event.target.closest("[data-field]");
-  if (holder && event.type === "change") for (const path of holder.dataset.field.split(" ")) touched.add(path);
+function changed() {
   spec = readSpec(form);
   showSpec();
   showPresetValues();
@@ -80,9 +78,10 @@ function showPresetValues() {
 
 async function submit(event) {
   event.preventDefault();
-  for (const holder of form.querySelectorAll("[data-field]")) for (const path of holder.dataset.field.split(" ")) touched.add(path);
   clearTimeout(timer);
   spec = readSpec(form);
+  const missing = Object.keys(NEEDED).filter((field) => !spec[field]);
+  if (missing.length) return refused({ problems: missing.map(neededAt) });
   byId("submit").disabled = true;
   byId("submit-note").textContent = "Sending";
   try {
@@ -94,6 +93,8 @@ async function submit(event) {
     refused(error);
   }
 }
+
+const neededAt = (field) => ({ field, value: "", message: `The run needs ${NEEDED[field]}`, mend: "" });
 
 function refused(error) {
   showFault(byId("form-fault"), error.problems?.length ? null : error);

@@ -1,6 +1,7 @@
 /** The run page: one stream feeds the header, the charts, the log, the checkpoints and the timeline. */
 
 import { get } from "../api.js";
+import { METRIC_NAMES } from "../charts/definitions.js";
 import { ChartGrid } from "../charts/grid.js";
 import { copyable } from "../copy_text.js";
 import { byId, keepTimesFresh, pageData } from "../dom.js";
@@ -8,6 +9,7 @@ import { count } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
 import { listenToCancel } from "../run/cancel.js";
 import { CheckpointList } from "../run/checkpoints.js";
+import { Detail } from "../run/detail.js";
 import { RunFeed } from "../run/feed.js";
 import { showFacts, showJob, showNumber } from "../run/header.js";
 import { RunHistory } from "../run/history.js";
@@ -20,7 +22,8 @@ import { startTabs } from "../tabs.js";
 let { job } = pageData();
 const history = new RunHistory();
 const feed = new RunFeed(job.id, history, onPoints);
-const grid = new ChartGrid(byId("charts"), history.seriesOf, onZoom);
+const detail = new Detail(job.id, history.seriesOf);
+const grid = new ChartGrid(byId("charts"), detail.seriesOf, onZoom);
 const stream = new Stream([job.id], liveDots());
 const logs = new LogTail(job.id);
 const checkpoints = new CheckpointList(job.id);
@@ -28,7 +31,7 @@ const checkpoints = new CheckpointList(job.id);
 /** @param {string[] | null} metrics */
 function onPoints(metrics) {
   if (metrics) grid.mark(metrics);
-  else grid.markAll();
+  else whenLoaded();
   for (const metric of metrics ?? ["loss", "validation_loss", "tokens_per_s", "step_time_s", "peak_memory_bytes"]) {
     const series = history.seriesOf(metric);
     if (series.length) showNumber(metric, series.latest());
@@ -36,25 +39,32 @@ function onPoints(metrics) {
   byId("chart-note").textContent = history.isThinned ? `${count(history.seriesOf("loss").numPoints)} points, thinned; no extreme is lost` : "";
 }
 
+let isFirstLoad = true;
+
+function whenLoaded() {
+  grid.markAll();
+  if (isFirstLoad && grid.xRange) onZoom(grid.xRange);
+  isFirstLoad = false;
+}
+
+/** A part of a thinned run is fetched point by point; until it comes, or if it does not, the thinned points stay. */
 function onZoom(range) {
   byId("reset-zoom").hidden = !range;
-  const mustFetch = history.isThinned || feed.range !== null;
-  feed.range = range;
-  if (mustFetch) feed.reload();
+  detail.show(history.isThinned ? range : null, METRIC_NAMES).then(() => grid.markAll(), () => {});
 }
 
 function onJob(event) {
   const changedState = event.payload.state !== job.state || event.payload.attempt !== job.attempt;
   job = { ...job, ...event.payload };
   showJob(job);
-  if (changedState) refreshDetail();
+  if (changedState) refreshJob();
 }
 
 /** What a JobView lacks: transitions and facts. */
-async function refreshDetail() {
-  const detail = await get(`/jobs/${job.id}`).catch(() => null);
-  if (!detail) return;
-  job = detail;
+async function refreshJob() {
+  const fresh = await get(`/jobs/${job.id}`).catch(() => null);
+  if (!fresh) return;
+  job = fresh;
   showJob(job);
   showFacts(job);
   showTimeline(job);
@@ -85,15 +95,14 @@ showFacts(job);
 startControls();
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
 startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open() });
-listenToCancel(() => job, (detail) => { job = detail; showJob(job); showTimeline(job); });
+listenToCancel(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(job); });
 
-feed.range = grid.xRange;
 feed.follow(stream);
 logs.listen(stream);
 checkpoints.listen(stream);
 stream.on("job", onJob);
-stream.on("plan", refreshDetail);
-stream.on("reset", refreshDetail);
-stream.on("hello", ({ resumed }) => resumed || refreshDetail());
+stream.on("plan", refreshJob);
+stream.on("reset", refreshJob);
+stream.on("hello", ({ resumed }) => resumed || refreshJob());
 stream.open();
 feed.reload();

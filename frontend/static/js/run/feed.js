@@ -26,8 +26,6 @@ export class RunFeed {
     this.jobId = jobId;
     this.history = history;
     this.onChange = onChange;
-    /** While zoomed, only these steps are fetched. @type {[number, number] | null} */
-    this.range = null;
   }
 
   /** @param {import("../stream.js").Stream} stream */
@@ -46,7 +44,7 @@ export class RunFeed {
     while (this.#mustReload) {
       this.#mustReload = false;
       try {
-        this.history.load(await get(`/jobs/${this.jobId}/metrics`, this.#query()));
+        this.history.load(await get(`/jobs/${this.jobId}/metrics`, { name: METRIC_NAMES, max_points: FETCHED_POINTS }));
       } catch {
         // The live dot says that the server is away; the points that are held stay.
         this.#mustReload = true;
@@ -56,12 +54,6 @@ export class RunFeed {
     this.#isLoading = false;
     for (const event of this.#waiting.splice(0)) this.history.apply(event);
     this.onChange(null);
-  }
-
-  #query() {
-    const [from, to] = this.range ?? [];
-    const steps = this.range ? { from_step: Math.max(0, Math.floor(from)), to_step: Math.ceil(to) } : {};
-    return { name: METRIC_NAMES, max_points: FETCHED_POINTS, ...steps };
   }
 
   #hear(event) {

@@ -1,0 +1,45 @@
+/**
+ * All points between two steps, where the whole run is held thinned. The whole run stays as it is beside it; points that
+ * come after the detail was fetched are taken from there.
+ */
+
+import { get } from "../api.js";
+import { firstAtLeast, MetricSeries } from "../charts/series.js";
+
+const MOST_POINTS = 1500;
+
+export class Detail {
+  /** @type {Map<string, MetricSeries>} */ #series = new Map();
+  #asked = 0;
+
+  /** @param {string} jobId @param {(metric: string) => MetricSeries} wholeOf */
+  constructor(jobId, wholeOf) {
+    this.jobId = jobId;
+    this.wholeOf = wholeOf;
+  }
+
+  /** Fetch what lies in `range`; null forgets it. @param {[number, number] | null} range @param {string[]} metrics */
+  async show(range, metrics) {
+    const mine = (this.#asked += 1);
+    this.#series = new Map();
+    if (!range) return;
+    const steps = { from_step: Math.max(0, Math.floor(range[0])), to_step: Math.max(0, Math.ceil(range[1])) };
+    const view = await get(`/jobs/${this.jobId}/metrics`, { name: metrics, max_points: MOST_POINTS, ...steps });
+    if (mine !== this.#asked) return;
+    this.#series = new Map(Object.entries(view.series).map(([name, series]) => [name, MetricSeries.fromView(series)]));
+  }
+
+  /** The detail and what came after it, or the whole run where there is no detail. */
+  seriesOf = (metric) => {
+    const whole = this.wholeOf(metric);
+    const fine = this.#series.get(metric);
+    if (!fine?.length) return whole;
+    const joined = new MetricSeries();
+    const at = firstAtLeast(whole.steps, fine.lastStep + 1);
+    joined.steps = [...fine.steps, ...whole.steps.slice(at)];
+    joined.times = [...fine.times, ...whole.times.slice(at)];
+    joined.values = [...fine.values, ...whole.values.slice(at)];
+    joined.numPoints = whole.numPoints;
+    return joined;
+  };
+}

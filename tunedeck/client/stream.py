@@ -18,6 +18,7 @@ import httpx
 from tunedeck.client.faults import from_transport, raise_for_error
 from tunedeck.errors import Unavailable
 
+CONNECT_S = 10.0
 SILENCE_S = 45.0  # the service sends a comment every 15 s: three missed ones mean that the line is dead
 RECONNECT_DELAYS_S = (0.2, 0.5, 1.0, 2.0, 5.0, 5.0, 5.0, 5.0, 5.0, 5.0)
 
@@ -53,7 +54,7 @@ def read_stream(http: httpx.Client, path: str, job_ids: Sequence[str], last_even
 def _connection(http: httpx.Client, path: str, job_ids: Sequence[str], last_event_id: str) -> Iterator[StreamMessage]:
     """Messages of one connection, until the service ends it."""
     headers = {"Accept": "text/event-stream"} | ({"Last-Event-ID": last_event_id} if last_event_id else {})
-    timeout = httpx.Timeout(http.timeout, read=SILENCE_S)
+    timeout = httpx.Timeout(CONNECT_S, read=SILENCE_S)
     with http.stream("GET", path, params={"job": list(job_ids)}, headers=headers, timeout=timeout) as response:
         if not response.is_success:
             response.read()

@@ -143,7 +143,7 @@ class _Kept:
         await asyncio.wait({ended, hurried}, timeout=grace_s, return_when=asyncio.FIRST_COMPLETED)
         if not ended.done():
             if not hurry.is_set():
-                self._say(f"{self._child.name} did not end within {grace_s:.0f} s and is killed")
+                self._say(f"{self._child.name} did not end within {grace_s:g} s and is killed")
             process.kill()
         await ended
         hurried.cancel()

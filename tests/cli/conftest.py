@@ -1,0 +1,3 @@
+from tests.client.conftest import service
+
+__all__ = ["service"]

@@ -1,0 +1,160 @@
+"""The commands against a service that says what it is told: output, errors as sentences, exit codes."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from tests.client import samples
+from tests.client.service import StandIn
+from tunedeck.cli.main import app
+
+
+def tunedeck(service: StandIn, *arguments: str) -> Result:
+    return CliRunner().invoke(app, [*arguments, "--url", service.url, "--token", "secret"])
+
+
+@pytest.fixture
+def spec_file(tmp_path: Path) -> Path:
+    file = tmp_path / "spec.yaml"
+    file.write_text("name: demo\nmodel: demo-base\ndataset: demo-questions\n")
+    return file
+
+
+def test_submit_prints_the_id_alone_on_stdout(service: StandIn, spec_file: Path) -> None:
+    service.on("POST /jobs", samples.detail("j7", "queued"), status=201)
+    result = tunedeck(service, "submit", str(spec_file), "--set", "optimizer.lr=1e-4")
+    assert (result.exit_code, result.stdout) == (0, "j7\n")
+    assert result.stderr == f"{service.url}/runs/j7\n"
+    assert service.asked[0].body == samples.SPEC | {"optimizer": {"lr": 1e-4}}
+
+
+@pytest.mark.parametrize(("state", "exit_code"), [("succeeded", 0), ("failed", 1), ("cancelled", 1)])
+def test_a_followed_submit_ends_with_the_fate_of_the_job(
+    service: StandIn, spec_file: Path, state: str, exit_code: int
+) -> None:
+    fault = {"code": "out_of_memory", "message": "no memory left", "mend": "smaller batches"}
+    service.on("POST /jobs", samples.detail("j7", "queued"), status=201)
+    service.on("GET /jobs/j7", samples.detail("j7", "running"))
+    service.streams = [samples.job_message("9", samples.job("j7", state, fault=fault if state == "failed" else None))]
+    result = tunedeck(service, "submit", str(spec_file), "--follow")
+    assert result.exit_code == exit_code
+    assert "training   7/300  loss 1.25  15,900 tokens/s  1:30 left" in result.stdout
+    assert ("no memory left\nWhat to do: smaller batches" in result.stderr) == (state == "failed")
+
+
+def test_an_error_is_a_sentence_its_fields_and_a_mend(service: StandIn, spec_file: Path) -> None:
+    problems = [
+        {"field": "optimizer.lr", "value": -1, "message": "must be above 0", "mend": "choose 1e-5"},
+        {"field": "model", "value": "x", "message": "is not registered", "mend": "register it"},
+    ]
+    service.on("POST /jobs", samples.fault("spec_invalid", "the spec has 2 faults", "mend them", *problems), status=422)
+    result = tunedeck(service, "submit", str(spec_file))
+    assert result.exit_code == 1
+    assert result.stderr.splitlines() == [
+        "Error: the spec has 2 faults",
+        "  optimizer.lr = -1: must be above 0",
+        "      choose 1e-5",
+        "  model = 'x': is not registered",
+        "      register it",
+        "What to do: mend them",
+    ]
+
+
+def test_ls_shows_a_row_a_job_and_asks_for_the_state(service: StandIn) -> None:
+    service.on(
+        "GET /jobs", samples.page(samples.job("j2"), samples.job("j1", "failed", step=0, train_iters=0, latest={}))
+    )
+    result = tunedeck(service, "ls", "--state", "running", "--state", "failed")
+    header, first, second = result.stdout.splitlines()
+    assert header.split() == ["id", "name", "state", "progress", "loss", "eta", "model", "dataset"]
+    assert first.split() == ["j2", "demo", "running", "7/300", "1.25", "1:30", "demo-base", "demo-questions"]
+    assert second.split()[2:5] == ["failed", "–", "–"]
+    assert service.asked[0].query["state"] == ["running", "failed"]
+
+
+def test_ls_as_json_is_what_the_service_said(service: StandIn) -> None:
+    service.on("GET /jobs", samples.page(samples.job("j2"), samples.job("j1")))
+    assert json.loads(tunedeck(service, "ls", "--json", "--limit", "1").stdout) == [samples.job("j2")]
+
+
+def test_show_says_what_went_wrong_and_how_it_came_there(service: StandIn) -> None:
+    fault = {"code": "engine_failed", "message": "rank 1 died", "mend": "see the log", "log_tail": ["[rank1] boom"]}
+    service.on("GET /jobs/j1", samples.detail(state="failed", fault=fault))
+    shown = tunedeck(service, "show", "j1").stdout
+    for text in ("rank 1 died", "see the log", "    [rank1] boom", "placing", "scheduler: free", "4.5 first, 1.1 best"):
+        assert text in shown
+
+
+def test_cancel_says_the_new_state(service: StandIn) -> None:
+    service.on("POST /jobs/j1/cancel", samples.detail(state="stopping"))
+    assert tunedeck(service, "cancel", "j1").stdout == "j1 is stopping\n"
+
+
+def test_logs_asks_for_the_last_lines(service: StandIn) -> None:
+    service.on("GET /jobs/j1/logs", {"attempt": 1, "first_line": 8, "lines": ["eight", "nine"], "num_lines": 9})
+    assert tunedeck(service, "logs", "j1", "-n", "2").stdout == "eight\nnine\n"
+    assert service.asked[0].query == {"first_line": ["-2"], "limit": ["2"]}
+
+
+def test_a_model_is_registered_by_its_absolute_path(
+    service: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    service.on("POST /models", samples.fault("path_refused", "outside the roots"), status=422)
+    assert tunedeck(service, "models", "add", "mine", "folder").exit_code == 1
+    assert service.asked[0].body == {"name": "mine", "path": str(tmp_path / "folder")}
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "sentence"),
+    [
+        ("[1, 2]", [], "holds a list, not a spec"),
+        ("a: [", [], "is neither YAML nor JSON"),
+        ("name: x", ["--set", "lr"], "'lr' is no assignment"),
+        ("name: x", ["--set", "name.lr=1"], "name in name.lr is a value, not a group"),
+    ],
+)
+def test_a_spec_that_cannot_be_read_is_refused_before_anything_is_sent(
+    service: StandIn, tmp_path: Path, content: str, arguments: list[str], sentence: str
+) -> None:
+    file = tmp_path / "spec.yaml"
+    file.write_text(content)
+    result = tunedeck(service, "submit", str(file), *arguments)
+    assert result.exit_code == 1 and sentence in result.stderr
+    assert service.asked == []
+
+
+def test_wrong_usage_has_exit_code_2(service: StandIn) -> None:
+    assert tunedeck(service, "show").exit_code == 2
+    assert tunedeck(service, "ls", "--state", "sleeping").exit_code == 2
+
+
+def test_a_wrong_setting_names_its_variable(service: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEDECK_PORT", "many")
+    result = tunedeck(service, "ls")
+    assert result.exit_code == 1
+    assert "TUNEDECK_PORT = 'many'" in result.stderr
+
+
+def test_an_expected_error_of_the_real_program_is_no_traceback(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("tunedeck")
+    ended = subprocess.run([program, "ls", "--data-dir", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"Error: there is no token in {tmp_path}\nWhat to do: start the service")
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom typer.testing import CliRunner\nfrom tunedeck.cli.main import app\n"
+        "assert CliRunner().invoke(app, ['--help']).exit_code == 0\n"
+        "heavy = ('torch', 'numpy', 'fastapi', 'sqlalchemy', 'celery', 'httpx')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -1,0 +1,107 @@
+"""Answers of the service, as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+SPEC: dict[str, Any] = {"name": "demo", "model": "demo-base", "dataset": "demo-questions"}
+RESOLVED: dict[str, Any] = {
+    "name": "demo",
+    "seed": 42,
+    "model": {
+        "name": "demo-base",
+        "path": "/data/models/demo-base",
+        "architecture": "Qwen3ForCausalLM",
+        "num_parameters": 1_723_136,
+        "num_layers": 6,
+        "hidden_size": 128,
+        "num_attention_heads": 8,
+        "num_query_groups": 4,
+        "vocab_size": 512,
+        "max_position_embeddings": 2048,
+    },
+    "data": {
+        "name": "demo-questions",
+        "path": "/data/datasets/demo-questions.jsonl",
+        "content_sha256": "0" * 64,
+        "num_rows": 8000,
+        "loss_mask_type": "qwen",
+        "num_validation_rows": 160,
+    },
+    "batching": {"max_tokens_per_gpu": 2048, "global_batch_size": 24, "train_iters": 300, "rollout_shuffle": True},
+    "optimizer": {
+        "lr": 1e-3,
+        "min_lr": 1e-5,
+        "lr_decay_style": "cosine",
+        "lr_warmup_iters": 20,
+        "weight_decay": 0.1,
+        "adam_beta1": 0.9,
+        "adam_beta2": 0.95,
+        "adam_eps": 1e-8,
+        "clip_grad": 1.0,
+    },
+    "parallelism": {},
+    "precision": {
+        "params_dtype": "fp32",
+        "fp8_format": "none",
+        "fp8_recipe": "blockwise",
+        "fp8_param_gather": False,
+    },
+    "recompute": {"recompute_granularity": "none", "recompute_num_layers": 1},
+    "evaluation": {},
+    "checkpointing": {},
+    "hardware": {"device": "cpu", "num_devices": 2, "data_parallel_size": 2, "threads_per_process": 1},
+}
+
+
+def job(job_id: str = "j1", state: str = "running", **changes: Any) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "name": "demo",
+        "state": state,
+        "desired": "run",
+        "model": "demo-base",
+        "dataset": "demo-questions",
+        "attempt": 1,
+        "host": "laptop",
+        "created_at": 1.0,
+        "started_at": 2.0,
+        "ended_at": None,
+        "phase": "training",
+        "step": 7,
+        "train_iters": 300,
+        "eta_s": 90.0,
+        "latest": {"loss": 1.25, "tokens_per_s": 15900.0},
+        "first_validation_loss": 4.5,
+        "best_validation_loss": 1.1,
+        "fault": None,
+    } | changes
+
+
+def detail(job_id: str = "j1", state: str = "running", **changes: Any) -> dict[str, Any]:
+    return job(job_id, state, **changes) | {
+        "spec": SPEC,
+        "resolved": RESOLVED,
+        "facts": {},
+        "transitions": [{"at": 1.0, "from_state": "queued", "to_state": "placing", "who": "scheduler", "why": "free"}],
+    }
+
+
+def page(*items: Any, next_cursor: str = "") -> dict[str, Any]:
+    return {"items": list(items), "next_cursor": next_cursor}
+
+
+def fault(code: str, message: str, mend: str = "", *problems: dict[str, Any]) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message, "mend": mend, "problems": list(problems)}}
+
+
+def message(event: str, data: Any, event_id: str = "") -> str:
+    """One message of the stream as it goes over the wire."""
+    lines = [f"event: {event}", f"data: {json.dumps(data)}", *([f"id: {event_id}"] if event_id else [])]
+    return "\n".join(lines) + "\n\n"
+
+
+def job_message(event_id: str, view: dict[str, Any]) -> str:
+    event = {"id": event_id, "job_id": view["id"], "attempt": 1, "kind": "job", "t": 3.0, "payload": view}
+    return message("job", event, event_id)

@@ -1,0 +1,56 @@
+"""Small stand-in children, and how to see whether processes are there."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import psutil
+
+from tunedeck.up.process import LogFile
+from tunedeck.up.supervisor import Child, Probe
+
+PATIENCE_S = 30.0
+
+
+def python_child(folder: Path, name: str, code: str, ready: Probe | None = None, stop_grace_s: float = 10.0) -> Child:
+    """A child that runs `code` in `folder`."""
+    command = (sys.executable, "-c", f"import os; os.chdir({str(folder)!r})\n{code}")
+    return Child(name, command, dict(os.environ), LogFile(folder / f"{name}.log"), ready, PATIENCE_S, stop_grace_s)
+
+
+def exists(path: Path) -> Probe:
+    async def ready() -> bool:
+        return path.exists()
+
+    return ready
+
+
+def wait_for(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for: {what}"
+        time.sleep(0.05)
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not: it only waits for its parent to notice."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def processes_of(data_dir: Path) -> Sequence[psutil.Process]:
+    """Every process, whoever its parent, that was started for this data folder."""
+    return [process for process in psutil.process_iter() if _data_dir_of(process) == str(data_dir)]
+
+
+def _data_dir_of(process: psutil.Process) -> str:
+    try:
+        return "" if process.status() == psutil.STATUS_ZOMBIE else process.environ().get("TUNEDECK_DATA_DIR", "")
+    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
+        return ""

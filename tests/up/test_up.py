@@ -1,0 +1,150 @@
+"""`tunedeck up` itself: the real bus, backend and worker of a fresh data folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.up.running import processes_of, wait_for
+from tunedeck.client import Client
+from tunedeck.errors import TunedeckError
+from tunedeck.up.address import Address
+
+pytestmark = pytest.mark.stack
+PROGRAM = Path(sys.executable).with_name("tunedeck")
+
+
+@contextmanager
+def up(data_dir: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A running `tunedeck up`; whatever the test did, nothing of it is left afterwards."""
+    with (data_dir.parent / f"{data_dir.name}.out").open("w") as output:
+        process = subprocess.Popen(
+            [PROGRAM, "up", "--data-dir", str(data_dir), "--port", "0", *options],
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        for left in processes_of(data_dir):
+            left.kill()
+
+
+def said(data_dir: Path) -> str:
+    return (data_dir.parent / f"{data_dir.name}.out").read_text()
+
+
+def wait_until_it_serves(data_dir: Path) -> str:
+    """The login link."""
+    wait_for(lambda: "Log in: " in said(data_dir), "the login link", 60)
+    found = re.search(r"Log in: (\S+)", said(data_dir))
+    assert found
+    return found[1]
+
+
+def command_lines(data_dir: Path) -> set[str]:
+    return {" ".join(process.cmdline()) for process in processes_of(data_dir)}
+
+
+def child(data_dir: Path, module: str) -> psutil.Process | None:
+    return next((p for p in processes_of(data_dir) if p.cmdline()[1:3] == ["-m", module]), None)
+
+
+def is_well(data_dir: Path) -> bool:
+    address = Address.read(data_dir)
+    assert address
+    try:
+        with Client(address.url, (data_dir / "token").read_text().strip()) as client:
+            return client.health().bus
+    except TunedeckError:
+        return False
+
+
+def test_the_printed_link_logs_in(tmp_path: Path) -> None:
+    import httpx
+
+    data_dir = tmp_path / "data"
+    with up(data_dir):
+        link = wait_until_it_serves(data_dir)
+        answer = httpx.get(link, trust_env=False)
+        assert answer.status_code == 303 and answer.cookies
+        assert (data_dir / "token").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_at_the_end_no_process_and_no_lock_is_left(tmp_path: Path, number: signal.Signals) -> None:
+    data_dir = tmp_path / "data"
+    with up(data_dir) as process:
+        wait_until_it_serves(data_dir)
+        assert child(data_dir, "backend") and child(data_dir, "worker")
+        process.send_signal(number)
+        assert process.wait(60) == 0
+        assert processes_of(data_dir) == []
+        assert Address.read(data_dir) is None
+        with up(data_dir):
+            wait_until_it_serves(data_dir)
+
+
+def test_kill_9_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with up(data_dir) as process:
+        wait_until_it_serves(data_dir)
+        process.kill()
+        process.wait()
+        wait_for(lambda: not processes_of(data_dir), "the end of every process")
+        with up(data_dir):
+            wait_until_it_serves(data_dir)
+
+
+def test_a_second_up_on_the_same_folder_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    with up(data_dir) as process:
+        wait_until_it_serves(data_dir)
+        second = subprocess.run(
+            [PROGRAM, "up", "--data-dir", str(data_dir), "--port", "0"], capture_output=True, text=True, check=False
+        )
+        assert second.returncode == 1
+        assert second.stderr.startswith(f"Error: another `tunedeck up` (pid {process.pid}) already serves {data_dir}\n")
+        assert is_well(data_dir)
+
+
+@pytest.mark.parametrize("module", ["backend", "worker"])
+def test_a_child_that_is_killed_comes_back(tmp_path: Path, module: str) -> None:
+    data_dir = tmp_path / "data"
+    with up(data_dir):
+        wait_until_it_serves(data_dir)
+        killed = child(data_dir, module)
+        assert killed
+        killed.kill()
+        wait_for(lambda: (child(data_dir, module) or killed).pid != killed.pid, f"a new {module}")
+        wait_for(lambda: is_well(data_dir), "good health")
+        assert f"{module} was ended by SIGKILL" in said(data_dir)
+
+
+def test_a_backend_that_cannot_start_is_an_error_with_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:
+    data_dir = tmp_path / "data"
+    environment = os.environ | {"TUNEDECK_DATABASE_URL": "nonsense://"}
+    ended = subprocess.run(
+        [PROGRAM, "up", "--data-dir", str(data_dir), "--port", "0"],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=90,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "Error: backend ended with exit code" in ended.stderr
+    assert f"look at {data_dir}/logs/backend.log; its last lines:\n" in ended.stderr
+    assert processes_of(data_dir) == []

@@ -53,13 +53,14 @@ def test_repeated_death_is_said_with_the_last_log_lines_and_a_growing_delay(tmp_
     async def scenario() -> None:
         supervisor = Supervisor(said.append)
         await supervisor.start(python_child(tmp_path, "child", NOTE_PID + "raise SystemExit('no disk left')"))
-        await until(lambda: len(pids(tmp_path)) == 3, "the third start")
+        await until(lambda: len(pids(tmp_path)) == 4, "the fourth start")
         await supervisor.stop()
 
     asyncio.run(scenario())
     assert said[0].startswith("child ended with exit code 1 after") and said[0].endswith("restart in 0.5 s")
     assert said[1].endswith("restart in 1 s")
     assert said[3] == "    no disk left"
+    assert said.count("    no disk left") == 1
 
 
 def test_a_child_that_dies_before_it_is_ready_is_an_error_with_its_last_words(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -24,7 +25,7 @@ PROGRAM = Path(sys.executable).with_name("tunedeck")
 
 
 @contextmanager
-def up(data_dir: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
+def up(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """A running `tunedeck up`; whatever the test did, nothing of it is left afterwards."""
     with (data_dir.parent / f"{data_dir.name}.out").open("w") as output:
         process = subprocess.Popen(
@@ -54,10 +55,6 @@ def wait_until_it_serves(data_dir: Path) -> str:
     return found[1]
 
 
-def command_lines(data_dir: Path) -> set[str]:
-    return {" ".join(process.cmdline()) for process in processes_of(data_dir)}
-
-
 def child(data_dir: Path, module: str) -> psutil.Process | None:
     return next((p for p in processes_of(data_dir) if p.cmdline()[1:3] == ["-m", module]), None)
 
@@ -73,8 +70,6 @@ def is_well(data_dir: Path) -> bool:
 
 
 def test_the_printed_link_logs_in(tmp_path: Path) -> None:
-    import httpx
-
     data_dir = tmp_path / "data"
     with up(data_dir):
         link = wait_until_it_serves(data_dir)

@@ -77,6 +77,7 @@ class _Kept:
         self._say = say
         self._process: ChildProcess | None = None
         self._task: asyncio.Task[None] | None = None
+        self._said_tail: tuple[str, ...] = ()
 
     async def start(self) -> asyncio.Task[None]:
         self._process = await self._spawn()
@@ -126,8 +127,12 @@ class _Kept:
                 self._say(f"{self._child.name} cannot be started: {error}; next try in {delay_s:g} s")
 
     def _say_log_tail(self) -> None:
+        tail = self._child.log.tail()
+        if tail == self._said_tail:
+            return
+        self._said_tail = tail
         self._say(f"the last lines of {self._child.log.path}:")
-        for line in self._child.log.tail():
+        for line in tail:
             self._say(f"    {line}")
 
     async def stop(self, hurry: asyncio.Event) -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.25
-LONGEST_PAUSE_S = 4.0
+LONGEST_PAUSE_S = 2.0
 
 
 class Loop:

@@ -41,9 +41,10 @@ class Scheduler:
         self._dispatcher = Dispatcher(settings.resolved_redis_url())
 
     def tick(self) -> None:
-        """May raise redis.RedisError or kombu's OperationalError; by then the database is already as it shall be."""
+        """May raise redis.RedisError or kombu's OperationalError: what was decided by then stays, and is told later."""
         if not self._leadership.is_held():
             return
+        self._bus.ping()  # without the bus nobody would hear of a decision
         dispatches, fences = self._decide(time.time())
         control.write(self._bus, fences | self._records())
         for dispatch in dispatches:

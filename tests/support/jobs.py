@@ -1,0 +1,170 @@
+"""Jobs and hosts put straight into a database, and what a worker would say of them."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, HostRow, JobRow
+from tunedeck.bus import Device, EndedMessage, EventsMessage, ExitReport, HeartbeatMessage, HostFacts, LogMessage
+from tunedeck.resolved import (
+    ResolvedBatching,
+    ResolvedData,
+    ResolvedHardware,
+    ResolvedModel,
+    ResolvedOptimizer,
+    ResolvedPrecision,
+    ResolvedRecompute,
+    ResolvedSpec,
+)
+from tunedeck.spec import Checkpointing, Evaluation, JobSpec, Parallelism
+
+_numbers = itertools.count(1)
+
+
+def resolved_spec(device: str = "cpu", num_devices: int = 1) -> ResolvedSpec:
+    hardware = {"device": device, "num_devices": num_devices, "data_parallel_size": num_devices}
+    return ResolvedSpec(
+        name="first",
+        seed=42,
+        model=ResolvedModel(
+            name="tiny",
+            path="/models/tiny",
+            architecture="Qwen3ForCausalLM",
+            num_parameters=136,
+            num_layers=2,
+            hidden_size=8,
+            num_attention_heads=2,
+            num_query_groups=1,
+            vocab_size=16,
+            max_position_embeddings=64,
+        ),
+        data=ResolvedData(
+            name="chats",
+            path="/data/chats.jsonl",
+            content_sha256="0" * 64,
+            num_rows=40,
+            loss_mask_type="qwen",
+            num_validation_rows=4,
+        ),
+        batching=ResolvedBatching(max_tokens_per_gpu=64, global_batch_size=4, train_iters=100, rollout_shuffle=True),
+        optimizer=ResolvedOptimizer(
+            lr=1e-3,
+            min_lr=0.0,
+            lr_decay_style="cosine",
+            lr_warmup_iters=0,
+            weight_decay=0.1,
+            adam_beta1=0.9,
+            adam_beta2=0.95,
+            adam_eps=1e-8,
+            clip_grad=1.0,
+        ),
+        parallelism=Parallelism(),
+        precision=ResolvedPrecision(
+            params_dtype="fp32", fp8_format="none", fp8_recipe="blockwise", fp8_param_gather=False
+        ),
+        recompute=ResolvedRecompute(recompute_granularity="none", recompute_num_layers=1),
+        evaluation=Evaluation(),
+        checkpointing=Checkpointing(),
+        hardware=ResolvedHardware.model_validate(hardware | {"threads_per_process": 1}),
+    )
+
+
+def add_job(session: Session, now: float, device: str = "cpu", num_devices: int = 1, **columns: Any) -> JobRow:
+    """A queued job; later ones are younger."""
+    number = next(_numbers)
+    values: dict[str, Any] = {
+        "id": f"job{number:06d}",
+        "name": "first",
+        "state": "queued",
+        "desired": "run",
+        "model": "tiny",
+        "dataset": "chats",
+        "spec": JobSpec(name="first", model="tiny", dataset="chats").model_dump(mode="json"),
+        "resolved": resolved_spec(device, num_devices).model_dump(mode="json"),
+        "attempt": 0,
+        "created_at": now + number * 1e-6,
+        "phase": "",
+        "facts": {},
+        "step": 0,
+        "train_iters": 100,
+        "latest": {},
+    }
+    job = JobRow(**(values | columns))
+    session.add(job)
+    session.flush()
+    return job
+
+
+def add_running_job(session: Session, now: float, host: str = "box", lease_s: float = 60.0, **columns: Any) -> JobRow:
+    """A job whose first attempt runs on `host` and holds one device."""
+    job = add_job(session, now, state="running", attempt=1, started_at=now, **columns)
+    add_attempt(session, job.id, 1, now, host=host, lease_expires_at=now + lease_s)
+    return job
+
+
+def add_attempt(session: Session, job_id: str, number: int, now: float, **columns: Any) -> AttemptRow:
+    values: dict[str, Any] = {
+        "host": "box",
+        "num_devices": 1,
+        "lease_expires_at": now + 60.0,
+        "message_sent_at": now,
+        "placed_at": now,
+        "ended_at": None,
+        "ingested_seq": 0,
+        "ingested_line": 0,
+    }
+    attempt = AttemptRow(job_id=job_id, number=number, **(values | columns))
+    session.add(attempt)
+    session.flush()
+    return attempt
+
+
+def facts_of(name: str, kind: str = "cuda", num_devices: int = 8) -> HostFacts:
+    device = {"name": "GPU", "memory_bytes": 80 << 30, "compute_capability": (9, 0)}
+    return HostFacts(
+        name=name,
+        kind="cuda" if kind == "cuda" else "cpu",
+        devices=tuple(Device.model_validate(device | {"index": index}) for index in range(num_devices)),
+        memory_bytes=512 << 30,
+        cuda_version="13.0",
+        transformer_engine_version="",
+        worker_version="0.1.0",
+    )
+
+
+def add_host(session: Session, now: float, name: str = "box", kind: str = "cuda", num_devices: int = 8) -> None:
+    facts = facts_of(name, kind, num_devices).model_dump(mode="json")
+    session.add(HostRow(name=name, facts=facts, num_devices=num_devices, last_seen_at=now))
+    session.flush()
+
+
+def step_line(seq: int, step: int, t: float = 0.0, **metrics: float | None) -> str:
+    """A line of events.jsonl."""
+    values = metrics or {"loss": 1.0 / step}
+    return json.dumps({"kind": "step", "seq": seq, "t": t or float(seq), "step": step, "metrics": values})
+
+
+def event_line(kind: str, seq: int, **fields: Any) -> str:
+    return json.dumps({"kind": kind, "seq": seq, "t": float(seq)} | fields)
+
+
+def events_message(job_id: str, lines: list[str], attempt: int = 1) -> EventsMessage:
+    return EventsMessage(job_id=job_id, attempt=attempt, lines=tuple(lines))
+
+
+def log_message(job_id: str, first_line: int, lines: list[str], attempt: int = 1) -> LogMessage:
+    return LogMessage(job_id=job_id, attempt=attempt, first_line=first_line, lines=tuple(lines))
+
+
+def heartbeat(job_id: str, attempt: int = 1, host: str = "box") -> HeartbeatMessage:
+    return HeartbeatMessage(job_id=job_id, attempt=attempt, host=host)
+
+
+def ended_message(job_id: str, outcome: str, attempt: int = 1, host: str = "box", **report: Any) -> EndedMessage:
+    values: dict[str, Any] = {"returncode": 0, "code": "", "message": "", "mend": "", "log_tail": ()}
+    found = ExitReport.model_validate(values | report | {"outcome": outcome})
+    return EndedMessage(job_id=job_id, attempt=attempt, host=host, report=found)

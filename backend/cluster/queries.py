@@ -24,10 +24,6 @@ def alive(session: Session, now: float) -> Sequence[HostRow]:
     return session.scalars(select(HostRow).where(is_alive).order_by(HostRow.name)).all()
 
 
-def hosts_seen_since(session: Session, since: float) -> Sequence[HostRow]:
-    return session.scalars(select(HostRow).where(HostRow.last_seen_at >= since)).all()
-
-
 def num_hosts_seen_since(session: Session, since: float) -> int:
     return session.scalar(select(func.count()).select_from(HostRow).where(HostRow.last_seen_at >= since)) or 0
 

@@ -13,7 +13,12 @@ from backend.http.services import ServicesDep
 router = APIRouter(tags=["stream"])
 
 
-@router.get("/stream", response_class=FeedResponse, responses={200: {"content": {"text/event-stream": {}}}})
+@router.get(
+    "/stream",
+    status_code=200,  # FastAPI reads it from the response class otherwise, and this one has none
+    response_class=FeedResponse,
+    responses={200: {"content": {"text/event-stream": {}}}},
+)
 async def stream(
     services: ServicesDep,
     job: Annotated[list[str], Query(default_factory=list, max_length=500, description="may repeat; none: all jobs")],

@@ -26,6 +26,7 @@ MAX_PAGE = 500
 def create_job(raw: RawSpec, services: ServicesDep) -> JobDetail:
     """Queue a job. Only name, model and dataset are required."""
     detail = service.create(services.database, raw, time.time())
+    services.background.wake_scheduler()
     services.background.wake_feed()
     return detail
 
@@ -59,6 +60,7 @@ def get_job(job_id: str, services: ServicesDep) -> JobDetail:
 def cancel_job(job_id: str, services: ServicesDep) -> JobDetail:
     """Ask for the end of a job; a checkpoint is written first. Idempotent."""
     detail = service.cancel(services.database, job_id, time.time())
+    services.background.wake_scheduler()
     services.background.wake_feed()
     return detail
 

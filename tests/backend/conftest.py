@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from backend.app import create_app
 from backend.db.database import Database
 from backend.db.migrate import migrate
 from tests.support.backend import add_host, write_dataset, write_model
@@ -34,8 +35,6 @@ def database(settings: Settings) -> Iterator[Database]:
 @pytest.fixture
 def stranger(settings: Settings) -> Iterator[TestClient]:
     """A client of a running backend that has not logged in."""
-    from backend.app import create_app
-
     with TestClient(create_app(settings), base_url=ADDRESS, follow_redirects=False) as client:
         yield client
 

@@ -50,7 +50,8 @@ def write_dataset(file: Path, num_rows: int = 40) -> Path:
 def host_facts(name: str = "box", num_devices: int = 4) -> HostFacts:
     """A host that trains on its CPU cores."""
     cores = tuple(
-        Device(index=index, name="core", memory_bytes=1 << 30, compute_capability=(0, 0)) for index in range(num_devices)
+        Device(index=index, name="core", memory_bytes=1 << 30, compute_capability=(0, 0))
+        for index in range(num_devices)
     )
     return HostFacts(
         name=name,

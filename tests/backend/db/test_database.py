@@ -18,7 +18,9 @@ from tunedeck.settings import Settings
 
 def test_connections_use_wal_and_check_foreign_keys(database: Database) -> None:
     with database.reading() as session:
-        pragmas = {name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "synchronous")}
+        pragmas = {
+            name: session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "synchronous")
+        }
     assert pragmas == {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 1}
 
 
@@ -78,7 +80,9 @@ def test_a_database_that_cannot_grow_is_a_full_disk(database: Database) -> None:
         pages = session.scalar(text("PRAGMA page_count"))
         session.execute(text(f"PRAGMA max_page_count = {pages}"))
         for number in range(100):
-            session.add(TokenRow(id=str(number), name=f"{number}" * 30, sha256=f"{number}" * 20, created_at=time.time()))
+            session.add(
+                TokenRow(id=str(number), name=f"{number}" * 30, sha256=f"{number}" * 20, created_at=time.time())
+            )
             session.flush()
 
 

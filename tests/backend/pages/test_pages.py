@@ -1,0 +1,107 @@
+"""Pages, headers and static files."""
+
+from __future__ import annotations
+
+import gzip
+import re
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.support.backend import SPEC
+
+
+@pytest.mark.parametrize("path", ["/runs", "/new", "/data", "/models", "/cluster", "/login"])
+def test_every_page_renders_with_nothing_registered(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"].startswith("text/html")
+
+
+@pytest.mark.parametrize("path", ["/runs", "/new", "/data", "/models", "/cluster"])
+def test_every_page_renders_with_something_registered(stocked: TestClient, path: str) -> None:
+    stocked.post("/api/v1/jobs", json=SPEC)
+    answer = stocked.get(path)
+    assert answer.status_code == 200
+    assert {"/runs": "first", "/new": "tiny", "/data": "chats", "/models": "tiny", "/cluster": "box"}[
+        path
+    ] in answer.text
+
+
+def test_the_page_of_a_run_and_its_clone(stocked: TestClient) -> None:
+    job_id = stocked.post("/api/v1/jobs", json=SPEC).json()["id"]
+    assert job_id in stocked.get(f"/runs/{job_id}").text
+    assert stocked.get(f"/new?from={job_id}").status_code == 200
+
+
+def test_home_leads_to_the_runs(client: TestClient) -> None:
+    answer = client.get("/")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/runs")
+
+
+@pytest.mark.parametrize("path", ["/runs/none", "/new?from=none", "/nowhere"])
+def test_a_page_tells_errors_as_a_page(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "<html" in answer.text
+
+
+def test_an_unknown_call_tells_errors_as_json(client: TestClient) -> None:
+    unknown = client.get("/api/v1/nowhere")
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")
+    wrong = client.delete("/api/v1/jobs")
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (405, "method_not_allowed")
+    assert "GET" in wrong.headers["allow"] or "POST" in wrong.headers["allow"]
+
+
+@pytest.mark.parametrize("path", ["/runs", "/api/v1/jobs", "/runs/none", "/login"])
+def test_every_answer_carries_the_security_headers_and_is_not_stored(client: TestClient, path: str) -> None:
+    headers = client.get(path).headers
+    policy = headers["content-security-policy"]
+    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy and "script" not in policy
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert "referrer-policy" in headers
+
+
+def test_no_page_has_scripts_that_the_policy_would_block(stocked: TestClient) -> None:
+    job_id = stocked.post("/api/v1/jobs", json=SPEC).json()["id"]
+    for path in ("/runs", f"/runs/{job_id}", "/new", "/data", "/models", "/cluster", "/login", "/nowhere"):
+        page = stocked.get(path).text
+        scripts = re.findall(r"<script([^>]*)>", page)
+        assert all("src=" in attributes or "application/json" in attributes for attributes in scripts), path
+        assert not re.search(r"\son\w+=", page), path
+        assert not re.search(r"(src|href)=\"(https?:)?//", page), path
+
+
+def test_plotly_is_served_from_its_package_compressed_and_cacheable(stranger: TestClient) -> None:
+    answer = stranger.get("/static/plotly.min.js")
+    assert answer.headers["content-encoding"] == "gzip"
+    assert "plotly.js v" in answer.text[:200]
+    again = stranger.get("/static/plotly.min.js", headers={"If-None-Match": answer.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    plain = stranger.get("/static/plotly.min.js", headers={"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    assert len(plain.content) > 2 * len(gzip.compress(plain.content, 6))
+
+
+def test_static_files_need_no_login_and_are_kept_only_under_their_hash(stranger: TestClient) -> None:
+    plain = stranger.get("/static/css/base.css")
+    assert (plain.status_code, plain.headers["cache-control"]) == (200, "no-cache")
+    kept = stranger.get("/static/v-0123456789ab/css/base.css")
+    assert kept.content == plain.content
+    assert "immutable" in kept.headers["cache-control"]
+
+
+@pytest.mark.parametrize("path", ["/static/../backend/app.py", "/static/%2e%2e/__init__.py", "/static/none.js"])
+def test_no_other_file_is_served(stranger: TestClient, path: str) -> None:
+    assert stranger.get(path).status_code in (303, 404)
+
+
+def test_large_answers_are_compressed(stocked: TestClient) -> None:
+    assert stocked.get("/api/v1/openapi.json").headers["content-encoding"] == "gzip"
+
+
+def test_a_body_beyond_the_limit_is_too_large(client: TestClient) -> None:
+    answer = client.post("/api/v1/jobs", json={"name": "x" * (1 << 20)})
+    assert answer.status_code == 413

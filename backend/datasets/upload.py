@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from pydantic import TypeAdapter, ValidationError
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
 
 from backend.http.validation import problems_of
 from tunedeck.errors import BadInput, Problem, TooLarge
@@ -104,7 +104,7 @@ class UploadReader:
             problems.extend(problems_of(errors))
             return ""
 
-    def _callbacks(self) -> dict[str, object]:
+    def _callbacks(self) -> MultipartCallbacks:
         return {
             "on_part_begin": self._on_part_begin,
             "on_header_field": self._on_header_field,

@@ -52,12 +52,12 @@ def checkpoints(session: Session, job_id: str) -> Sequence[CheckpointRow]:
     return session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(*order)).all()
 
 
-def _jobs_with_host() -> Select[tuple[JobRow, str]]:
+def _jobs_with_host() -> Select[JobRow, str]:
     newest = and_(AttemptRow.job_id == JobRow.id, AttemptRow.number == JobRow.attempt)
     return select(JobRow, AttemptRow.host).outerjoin(AttemptRow, newest)
 
 
-def _narrowed(query: Select[tuple[JobRow, str]], wanted: JobFilter) -> Select[tuple[JobRow, str]]:
+def _narrowed(query: Select[JobRow, str], wanted: JobFilter) -> Select[JobRow, str]:
     if wanted.states:
         query = query.where(JobRow.state.in_([state.value for state in wanted.states]))
     if wanted.model:

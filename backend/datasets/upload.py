@@ -11,16 +11,19 @@ import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import TypeAdapter, ValidationError
 from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartCallbacks, MultipartParser, parse_options_header
+from python_multipart.multipart import MultipartParser, parse_options_header
 
 from backend.http.validation import problems_of
 from tunedeck.errors import BadInput, Problem, TooLarge
 from tunedeck.ids import new_id
 from tunedeck.spec import Name
+
+if TYPE_CHECKING:  # the library defines it for type checkers only
+    from python_multipart.multipart import MultipartCallbacks
 
 _UNFINISHED = ".upload-"
 _LONGEST_FIELD_BYTES = 1024

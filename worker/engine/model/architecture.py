@@ -82,7 +82,9 @@ def _read_json(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise _refusal("", str(file.parent), "has no config.json", "give the folder that save_pretrained wrote") from error
+        raise _refusal(
+            "", str(file.parent), "has no config.json", "give the folder that save_pretrained wrote"
+        ) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise _refusal("", str(file), f"is not JSON ({error})", "copy the file again from its source") from error
     if not isinstance(content, dict):
@@ -149,7 +151,9 @@ def _head_dim(config: dict[str, Any], hf_name: str) -> int:
 def _check_heads(architecture: Architecture) -> None:
     heads, groups = architecture.num_attention_heads, architecture.num_query_groups
     if heads % groups:
-        raise _refusal("num_key_value_heads", groups, f"does not divide num_attention_heads = {heads}", "mend config.json")
+        raise _refusal(
+            "num_key_value_heads", groups, f"does not divide num_attention_heads = {heads}", "mend config.json"
+        )
 
 
 def _required(config: dict[str, Any], field: str) -> Any:

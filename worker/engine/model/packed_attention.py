@@ -23,7 +23,9 @@ from torch import Tensor
 class PackedAttention(MegatronModule):
     """Causal softmax attention inside each sequence of a pack. Grouped-query heads are shared as H // G."""
 
-    def __init__(self, config: TransformerConfig, layer_number: int, attn_mask_type: AttnMaskType, **kwargs: Any) -> None:
+    def __init__(
+        self, config: TransformerConfig, layer_number: int, attn_mask_type: AttnMaskType, **kwargs: Any
+    ) -> None:
         super().__init__(config=config)
         if config.context_parallel_size > 1:
             raise ValueError("PackedAttention does not do context parallelism")

@@ -53,5 +53,10 @@ def _init_process_group(platform: Platform) -> None:
         return
     # A world of one needs no port that another process might hold.
     dist.init_process_group(
-        platform.backend, store=dist.HashStore(), rank=0, world_size=1, timeout=TIMEOUT, device_id=device_id
+        platform.backend,
+        store=torch.distributed.distributed_c10d.HashStore(),
+        rank=0,
+        world_size=1,
+        timeout=TIMEOUT,
+        device_id=device_id,
     )

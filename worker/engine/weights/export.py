@@ -1,9 +1,9 @@
 """Megatron's model as a Hugging Face folder that transformers loads: the way back of load.py, bit for bit.
 
 Each pipeline stage writes its own files, so no rank ever holds more than one shard of a few gigabytes. The folder is
-built under another name and renamed when complete: who sees it may load it. Weights keep the dtype they were trained in
-(bf16 or fp32), and config.json says so; a silent cast to the dtype of the source was rejected, because the exported model
-would then answer differently from the trained one.
+built under another name and renamed when complete: who sees it may load it. Weights keep the dtype they were trained
+in (bf16 or fp32), and config.json says so; a silent cast to the dtype of the source was rejected, because the exported
+model would then answer differently from the trained one.
 """
 
 from __future__ import annotations
@@ -141,9 +141,7 @@ def _write_file(tensors: dict[str, Tensor], file: Path) -> Files:
     return {file.name: {name: tensor.nbytes for name, tensor in tensors.items()}}
 
 
-def _finish(
-    written: list[Files], dtype: torch.dtype, architecture: Architecture, source: Path, folder: Path
-) -> None:
+def _finish(written: list[Files], dtype: torch.dtype, architecture: Architecture, source: Path, folder: Path) -> None:
     """Give the files of all stages their final names; write index, config.json and tokenizer beside them."""
     files = {name: tensors for by_rank in written for name, tensors in sorted(by_rank.items())}
     names = _final_names(list(files))

@@ -28,7 +28,8 @@ class Source(Protocol):
 class Layout(Protocol):
     """One kind of parameter. `shapes` are those of the Hugging Face tensors, in the order of the entry's names."""
 
-    shapes: tuple[Shape, ...]
+    @property
+    def shapes(self) -> tuple[Shape, ...]: ...
 
     def take(self, source: Source, names: tuple[str, ...], rank: int, size: int) -> Tensor:
         """The shard of tensor-parallel rank `rank` of `size`."""
@@ -174,4 +175,8 @@ class QueryKeyValue:
         return tuple(part.flatten(0, 1) for part in by_group.split(rows_per_group, dim=1))
 
     def _rows_per_group(self) -> list[int]:
-        return [self.num_attention_heads // self.num_query_groups * self.kv_channels, self.kv_channels, self.kv_channels]
+        return [
+            self.num_attention_heads // self.num_query_groups * self.kv_channels,
+            self.kv_channels,
+            self.kv_channels,
+        ]

@@ -1,7 +1,7 @@
 """The weights of a Hugging Face folder: one or several safetensors files, read in slices, never whole.
 
-Pickle (`pytorch_model.bin`) is never opened: loading it runs code of whoever made it. Every fault is a ModelInvalid that
-names the file or the tensor.
+Pickle (`pytorch_model.bin`) is never opened: loading it runs code of whoever made it. Every fault is a ModelInvalid
+that names the file or the tensor.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The table of one model: every parameter of Megatron's GPTModel and every tensor of the Hugging Face folder.
 
-Own tables instead of mbridge or Megatron-Bridge: the first is unmaintained and breaks on transformers 5, the second wants
-another Python and a dozen heavy packages for what is forty lines here.
+Own tables instead of mbridge or Megatron-Bridge: the first is unmaintained and breaks on transformers 5, the second
+wants another Python and a dozen heavy packages for what is forty lines here.
 """
 
 from __future__ import annotations

@@ -1,0 +1,35 @@
+"""One leader at a time."""
+
+from __future__ import annotations
+
+from backend.db.database import Database
+from backend.db.tables import LeaderRow
+from backend.scheduler.leadership import ROLE, Leadership
+
+
+def test_a_second_backend_waits_and_takes_over_when_the_first_resigns(database: Database) -> None:
+    first, second = Leadership(database), Leadership(database)
+    first.renew()
+    second.renew()
+    assert (first.is_held(), second.is_held()) == (True, False)
+    first.resign()
+    second.renew()
+    assert (first.is_held(), second.is_held()) == (False, True)
+
+
+def test_a_leader_that_slept_through_its_lease_may_not_write(database: Database) -> None:
+    first, second = Leadership(database), Leadership(database)
+    first.renew()
+    with database.writing() as session:
+        session.get_one(LeaderRow, ROLE).expires_at = 0.0
+    second.renew()
+    with database.writing() as session:
+        assert not first.holds(session)
+        assert second.holds(session)
+
+
+def test_a_backend_that_was_killed_is_followed_after_its_lease(database: Database) -> None:
+    Leadership(database, lease_s=-1.0).renew()  # over as soon as it is taken
+    next_one = Leadership(database)
+    next_one.renew()
+    assert next_one.is_held()

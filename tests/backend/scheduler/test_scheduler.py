@@ -1,0 +1,163 @@
+"""Whole ticks against a real bus: what reaches the workers, and what happens when the bus does not."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from backend.bus import connect
+from backend.db.database import Database
+from backend.db.tables import AttemptRow, JobRow
+from backend.scheduler.leadership import Leadership
+from backend.scheduler.scheduler import MESSAGE_PATIENCE_S, Scheduler
+from tests.support.bus import BusServer
+from tests.support.jobs import add_host, add_job, add_running_job
+from tunedeck.bus import RUN_ATTEMPT_TASK, ControlRecord, RunAttempt, control_key, queue_of
+from tunedeck.settings import Settings
+
+
+class Ticking:
+    """A scheduler that leads, its bus, and how long ingest is said to have heard everything."""
+
+    def __init__(self, database: Database, server: BusServer, folder: Path) -> None:
+        settings = Settings(data_dir=folder, redis_url=server.url, lease_s=15.0)
+        leadership = Leadership(database)
+        leadership.renew()
+        self.listening_for_s = 3600.0
+        self.bus = connect(server.url)
+        self.scheduler = Scheduler(settings, database, self.bus, leadership, lambda: self.listening_for_s)
+
+    def tick(self) -> None:
+        self.scheduler.tick()
+
+    def control(self, job_id: str) -> ControlRecord:
+        return ControlRecord.model_validate_json(self.bus.get(control_key(job_id)) or "")
+
+    def messages(self, host: str = "box") -> list[RunAttempt]:
+        """What Celery has put into the queue of `host`, oldest first."""
+        found = []
+        for raw in reversed(self.bus.lrange(queue_of(host), 0, -1)):
+            envelope = json.loads(raw)
+            assert envelope["headers"]["task"] == RUN_ATTEMPT_TASK
+            args, _, _ = json.loads(base64.b64decode(envelope["body"]))
+            found.append(RunAttempt.model_validate_json(args[0]))
+        return found
+
+
+@pytest.fixture
+def ticking(database: Database, bus_server: BusServer, tmp_path: Path) -> Iterator[Ticking]:
+    made = Ticking(database, bus_server, tmp_path)
+    yield made
+    made.scheduler.close()
+    made.bus.close()
+
+
+def test_a_placed_job_is_sent_to_its_host_once_its_control_record_is_there(
+    ticking: Ticking, database: Database
+) -> None:
+    with database.writing() as session:
+        add_host(session, time.time())
+        job = add_job(session, time.time(), "cuda", 2)
+    ticking.tick()
+    ticking.tick()
+    [message] = ticking.messages()
+    assert (message.job_id, message.attempt, message.resume_from) == (job.id, 1, "")
+    assert ticking.control(job.id) == ControlRecord(attempt=1, desired="run", ingested_seq=0, ingested_line=0)
+
+
+def test_a_lost_message_is_sent_again(ticking: Ticking, database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, time.time())
+        job = add_job(session, time.time(), "cuda", 2)
+    ticking.tick()
+    ticking.bus.flushall()
+    with database.writing() as session:
+        session.get_one(AttemptRow, (job.id, 1)).message_sent_at -= MESSAGE_PATIENCE_S
+    ticking.tick()
+    assert [message.attempt for message in ticking.messages()] == [1]
+    assert ticking.control(job.id).attempt == 1
+
+
+def test_a_cancel_reaches_the_control_record_at_the_next_tick(ticking: Ticking, database: Database) -> None:
+    with database.writing() as session:
+        job = add_running_job(session, time.time())
+    ticking.tick()
+    assert ticking.control(job.id).desired == "run"
+    with database.writing() as session:
+        row = session.get_one(JobRow, job.id)
+        row.desired, row.state = "cancel", "stopping"
+    ticking.tick()
+    assert ticking.control(job.id).desired == "cancel"
+
+
+def test_a_worker_whose_lease_ran_out_is_fenced_even_before_the_job_is_placed_again(
+    ticking: Ticking, database: Database
+) -> None:
+    with database.writing() as session:
+        job = add_running_job(session, time.time(), lease_s=-1)
+    ticking.tick()
+    assert ticking.control(job.id).attempt == 2
+    ticking.bus.flushall()
+    ticking.tick()
+    assert ticking.control(job.id).attempt == 2
+
+
+def test_the_worker_of_a_job_that_was_given_up_stays_fenced(ticking: Ticking, database: Database) -> None:
+    with database.writing() as session:
+        job = add_running_job(session, time.time(), lease_s=-1)
+        session.get_one(JobRow, job.id).desired = "cancel"
+    ticking.tick()
+    ticking.tick()
+    with database.reading() as session:
+        assert session.get_one(JobRow, job.id).state == "cancelled"
+    assert ticking.control(job.id).attempt == 2
+
+
+def test_no_lease_ends_before_ingest_has_listened_for_a_whole_lease(ticking: Ticking, database: Database) -> None:
+    with database.writing() as session:
+        job = add_running_job(session, time.time(), lease_s=-100)
+    ticking.listening_for_s = 14.0
+    ticking.tick()
+    with database.reading() as session:
+        assert session.get_one(JobRow, job.id).state == "running"
+    ticking.listening_for_s = 16.0
+    ticking.tick()
+    with database.reading() as session:
+        assert session.get_one(JobRow, job.id).state == "queued"
+
+
+def test_without_the_bus_nothing_is_placed_and_a_new_bus_hears_everything(
+    ticking: Ticking, database: Database, bus_server: BusServer
+) -> None:
+    with database.writing() as session:
+        add_host(session, time.time())
+        running = add_running_job(session, time.time())
+        waiting = add_job(session, time.time(), "cuda", 1)
+    ticking.tick()
+    bus_server.stop()
+    with pytest.raises(redis.RedisError):
+        ticking.tick()
+    bus_server.start()
+    with database.writing() as session:
+        session.get_one(AttemptRow, (waiting.id, 1)).message_sent_at -= MESSAGE_PATIENCE_S
+    ticking.tick()
+    assert ticking.control(running.id).attempt == 1
+    assert [message.job_id for message in ticking.messages()] == [waiting.id]
+
+
+def test_a_backend_that_does_not_lead_decides_nothing(database: Database, bus_server: BusServer, tmp_path: Path) -> None:
+    leading = Ticking(database, bus_server, tmp_path)
+    other = Ticking(database, bus_server, tmp_path)
+    with database.writing() as session:
+        add_host(session, time.time())
+        add_job(session, time.time(), "cuda", 1)
+    other.tick()
+    assert other.messages() == []
+    leading.tick()
+    assert len(leading.messages()) == 1

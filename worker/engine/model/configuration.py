@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from megatron.core.transformer import TransformerConfig
+from torch.nn.functional import silu
 
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedPrecision, ResolvedRecompute, ResolvedSpec
@@ -39,7 +39,7 @@ def transformer_config(architecture: Architecture, spec: ResolvedSpec) -> Transf
         layernorm_epsilon=architecture.layernorm_epsilon,
         qk_layernorm=architecture.qk_layernorm,
         gated_linear_unit=True,
-        activation_func=F.silu,
+        activation_func=silu,
         add_bias_linear=False,
         add_qkv_bias=architecture.qkv_bias,
         hidden_dropout=0.0,

@@ -1,23 +1,24 @@
 """Attention over packed sequences without Transformer Engine: the same contract as TEDotProductAttention's `thd`.
 
-Megatron's own DotProductAttention refuses packed sequences, and a dense block mask over the whole pack costs seven times
-as much as this loop (4,096 tokens, 32 sequences). It has no weights, so CPU and GPU models hold the same parameters. It
-refuses unpacked input, dropout and context parallelism: nothing here trains with them.
+Megatron's own DotProductAttention refuses packed sequences, and a dense block mask over the whole pack costs seven
+times as much as this loop (4,096 tokens, 32 sequences). It has no weights, so CPU and GPU models hold the same
+parameters. It refuses unpacked input and context parallelism: nothing here trains with them.
 
-Shapes: T tokens of the pack, L tokens of one sequence, H query heads, G key-value heads (both of this rank), D channels.
+Shapes: T tokens of the pack, H query heads and G key-value heads of this rank, D channels of a head.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from megatron.core.packed_seq_params import PackedSeqParams
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.enums import AttnMaskType
 from megatron.core.transformer.module import MegatronModule
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
 
 
 class PackedAttention(MegatronModule):
@@ -46,10 +47,10 @@ class PackedAttention(MegatronModule):
             raise ValueError("PackedAttention needs PackedSeqParams with qkv_format thd")
         bounds = packed_seq_params.cu_seqlens_q.tolist()
         query_1HTD, key_1GTD, value_1GTD = (x.transpose(0, 1).unsqueeze(0) for x in (query_THD, key_TGD, value_TGD))
-        lengths = [end - start for start, end in zip(bounds, bounds[1:], strict=False)]
+        lengths = [end - start for start, end in pairwise(bounds)]
         context_1HTD = torch.cat(
             [
-                F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.softmax_scale, enable_gqa=True)
+                scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.softmax_scale, enable_gqa=True)
                 for q, k, v in zip(
                     query_1HTD.split(lengths, 2), key_1GTD.split(lengths, 2), value_1GTD.split(lengths, 2), strict=True
                 )

@@ -1,8 +1,8 @@
 """GPTModel for a vocabulary that tensor parallelism does not divide.
 
-Megatron gives every rank equally many rows, so some ranks hold rows of no token. Their logits would enter the softmax and
-take probability from real tokens; a model trained so answers differently once the rows are gone. Here they are masked.
-Padding every model to a multiple of 128, as Megatron's own scripts do, was rejected for the same reason.
+Megatron gives every rank equally many rows, so some ranks hold rows of no token. Their logits would enter the softmax
+and take probability from real tokens; a model trained so answers differently once the rows are gone. Here they are
+masked. Padding every model to a multiple of 128, as Megatron's own scripts do, was rejected for the same reason.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Answers "cuda" with the CPU, so that the megatron-core that users run on GPUs also runs where there is none.
 
-Megatron-core has no notion of a device: it writes `device="cuda"`, `.cuda()` and `torch.cuda.current_device()` about two
-hundred times, and its optimizers compare `tensor.type()` with "torch.cuda.FloatTensor". This file answers those calls and
-nothing else: arithmetic, communication and autograd are PyTorch's own. It refuses to be installed where CUDA exists.
-Patching megatron-core's source was rejected (a fork that nobody else runs), and so was replacing the tensor factories of
-torch for the whole process (it would change what other libraries mean by "cuda" too).
+Megatron-core has no notion of a device: it writes `device="cuda"`, `.cuda()` and `torch.cuda.current_device()` about
+two hundred times, and its optimizers compare `tensor.type()` with "torch.cuda.FloatTensor". This file answers those
+calls and nothing else: arithmetic, communication and autograd are PyTorch's own. It refuses to be installed where CUDA
+exists. Patching megatron-core's source was rejected (a fork that nobody else runs), and so was replacing the tensor
+factories of torch for the whole process (it would change what other libraries mean by "cuda" too).
 
 Every function that was answered is remembered. `call_sites()` lists them, and a test compares the list with the one that
 was reviewed, so that a new version of megatron-core cannot come to rely on this file unseen.

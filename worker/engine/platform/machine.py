@@ -24,7 +24,7 @@ from worker.engine.platform import cuda_on_cpu
 
 @dataclass(frozen=True)
 class Platform:
-    """What this rank runs on. Everything that calls megatron-core runs inside `active()`, in every thread of its own."""
+    """What this rank runs on. Whatever calls megatron-core runs inside `active()`, once in each thread."""
 
     device: torch.device
     backend: Literal["gloo", "nccl"]

@@ -28,7 +28,7 @@ def init_parallel(platform: Platform, parallelism: Parallelism, seed: int) -> No
         raise SpecInvalid.at(
             "parallelism",
             ranks_per_replica,
-            f"tensor × pipeline parallelism needs a multiple of {ranks_per_replica} ranks, but {world_size} were started",
+            f"tensor × pipeline parallelism needs a multiple of {ranks_per_replica} ranks, but there are {world_size}",
             "change resources.num_devices or the parallel sizes",
         )
     parallel_state.initialize_model_parallel(
@@ -52,11 +52,5 @@ def _init_process_group(platform: Platform) -> None:
         dist.init_process_group(platform.backend, timeout=TIMEOUT, device_id=device_id)
         return
     # A world of one needs no port that another process might hold.
-    dist.init_process_group(
-        platform.backend,
-        store=torch.distributed.distributed_c10d.HashStore(),
-        rank=0,
-        world_size=1,
-        timeout=TIMEOUT,
-        device_id=device_id,
-    )
+    store = dist.HashStore()  # type: ignore[attr-defined]
+    dist.init_process_group(platform.backend, store=store, rank=0, world_size=1, timeout=TIMEOUT, device_id=device_id)

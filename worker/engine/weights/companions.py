@@ -1,4 +1,4 @@
-"""What a Hugging Face folder holds beside its weights: copied from the model that was trained, so that inference agrees.
+"""What a Hugging Face folder holds beside its weights: copied from the model that was trained.
 
 An allow-list, not "everything but weights": a folder may hold code, and other copies of the weights under any name.
 """
@@ -23,7 +23,7 @@ _COMPANIONS = (
 
 
 def copy_companions(source: Path, target: Path, dtype: torch.dtype) -> None:
-    """Copy tokenizer, chat templates and generation settings, and config.json with `dtype` as the type of the weights."""
+    """Copy tokenizer, chat templates and generation settings, and config.json with `dtype` as that of the weights."""
     for pattern in _COMPANIONS:
         for file in source.glob(pattern):
             if file.is_file():

@@ -1,0 +1,116 @@
+"""Microbatches as attention and loss see them, and the stream that prepares them ahead."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tunedeck.errors import DatasetInvalid, ModelInvalid
+from worker.engine.data import BatchStream, ChatTokenizer, EpochOrder, Layout, Packer, Samples, loss_mask, tokenize
+from worker.engine.data.microbatch import build_microbatch
+
+
+def samples(*lengths: int) -> Samples:
+    """Sample i holds the tokens 100·i, 100·i + 1, ...; all but its first two tokens are learned."""
+    marks = [np.arange(length) >= 2 for length in lengths]
+    return Samples(
+        np.concatenate([100 * i + np.arange(n) for i, n in enumerate(lengths)]).astype(np.int32),
+        np.concatenate(marks),
+        np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+        np.array([mark.sum() for mark in marks]),
+        num_rows=len(lengths),
+    )
+
+
+def test_a_microbatch_by_hand() -> None:
+    microbatch = build_microbatch(samples(4, 3, 2), [2, 0], length=8, pad_id=9)
+    assert microbatch.tokens_1T.tolist() == [[200, 201, 0, 1, 2, 3, 9, 9]]
+    assert microbatch.loss_mask_1T.tolist() == [[0, 0, 0, 1, 1, 0, 0, 0]]
+    assert [microbatch.labels_1T[0, i].item() for i in (3, 4)] == [2, 3]
+    assert microbatch.position_ids_1T.tolist() == [[0, 1, 0, 1, 2, 3, 0, 1]]
+    assert microbatch.cu_seqlens_Q1.tolist() == [0, 2, 6, 8]
+    assert (microbatch.max_seqlen, microbatch.num_trained_tokens) == (4, 2)
+    packed = microbatch.packed_seq_params()
+    assert (packed.qkv_format, packed.max_seqlen_q, packed.max_seqlen_kv) == ("thd", 4, 4)
+    assert packed.cu_seqlens_q_padded is None
+    assert packed.cu_seqlens_kv_padded is None
+
+
+def test_the_ranks_of_a_batch_together_train_every_token_once() -> None:
+    source = samples(*range(3, 40))
+    layout = Layout(max_tokens=64, multiple=4, data_parallel_size=3)
+    batches = [Packer(source, layout, rank, pad_id=0).batch(range(len(source))) for rank in range(3)]
+    microbatches = [microbatch for batch in batches for microbatch in batch.microbatches]
+    assert len({len(batch.microbatches) for batch in batches}) == 1
+    assert sum(int(m.loss_mask_1T.sum()) for m in microbatches) == batches[0].num_trained_tokens == sum(range(1, 38))
+    labels = np.concatenate([m.labels_1T[m.loss_mask_1T == 1].numpy() for m in microbatches])
+    assert sorted(labels) == sorted(source.tokens_N[source.learned_N])
+    total = sum(m.tokens_1T.shape[1] for m in microbatches)
+    assert batches[0].num_tokens + batches[0].num_padded_tokens == total
+    assert batches[0].padding_share == pytest.approx(1 - len(source.tokens_N) / total)
+
+
+def test_a_rank_without_samples_gets_a_fully_masked_microbatch() -> None:
+    batch = Packer(samples(5), Layout(64, 4, 2), data_parallel_rank=1, pad_id=7).batch([0])
+    (microbatch,) = batch.microbatches
+    assert microbatch.tokens_1T.tolist() == [[7, 7, 7, 7]]
+    assert (microbatch.num_trained_tokens, batch.num_trained_tokens) == (0, 3)
+
+
+def test_the_stream_ends_after_its_last_batch_and_may_begin_in_the_middle() -> None:
+    packer = Packer(samples(*[4] * 10), Layout(64, 1, 1), 0, 0)
+    order = EpochOrder(tuple(range(10)), 1, shuffle=True)
+
+    def read(first: int) -> list[list[int]]:
+        stream = BatchStream(packer, order, 4, first_sample=first, last_sample=12)
+        read_tokens = [stream.next().microbatches[0].tokens_1T[0].tolist() for _ in range((12 - first) // 4)]
+        with pytest.raises(IndexError, match="no further batch"):
+            stream.next()
+        stream.close()
+        return read_tokens
+
+    assert read(0)[1:] == read(4)
+
+
+def test_a_fault_while_preparing_reaches_who_waits_for_the_batch() -> None:
+    packer = Packer(samples(4), Layout(64, 1, 1), 0, 0)
+    stream = BatchStream(packer, EpochOrder((0, 1), 1, shuffle=False), 2, first_sample=0, last_sample=2)
+    with pytest.raises(IndexError, match="out of bounds"):
+        stream.next()
+    stream.close()
+
+
+def test_a_data_set_is_tokenised_in_the_order_of_the_file_and_what_teaches_nothing_is_counted(
+    tiny_qwen3: Path, tmp_path: Path
+) -> None:
+    tokenizer = ChatTokenizer.load(tiny_qwen3)
+    rows = [{"prompt": f"{n}?", "completion": "" if n % 5 == 0 else str(n)} for n in range(1200)]
+    data = tmp_path / "data.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)))
+    read = tokenize(data, tokenizer, loss_mask("qwen", tokenizer), 320)
+    assert (read.num_rows, len(read), read.num_dropped) == (1200, 960, 240)
+    texts = tokenizer.encode(["<|im_start|>user\n7?<|im_end|>\n<|im_start|>assistant\n7<|im_end|>\n"])
+    assert read.tokens(5).tolist() == texts[0].tokens_N.tolist()
+    assert read.num_learned_S[5] == read.learned(5).sum() == 3
+    read.save(tmp_path / "arrays")
+    opened = Samples.open(tmp_path / "arrays")
+    assert opened.num_rows == 1200
+    assert opened.tokens(959).tolist() == read.tokens(959).tolist()
+    assert isinstance(opened.tokens_N, np.memmap)
+
+
+def test_nothing_to_learn_under_the_mask_is_an_error(tiny_qwen3: Path, tmp_path: Path) -> None:
+    tokenizer = ChatTokenizer.load(tiny_qwen3)
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"prompt": [], "completion": [{"role": "user", "content": "2"}]}')
+    with pytest.raises(DatasetInvalid, match="none of the 1 rows"):
+        tokenize(data, tokenizer, loss_mask("qwen", tokenizer), 320)
+
+
+def test_a_tokenizer_larger_than_the_model_is_refused(tiny_qwen3: Path, sums: Path) -> None:
+    tokenizer = ChatTokenizer.load(tiny_qwen3)
+    with pytest.raises(ModelInvalid, match="the model has 200 embeddings"):
+        tokenize(sums, tokenizer, loss_mask("qwen", tokenizer), 200)

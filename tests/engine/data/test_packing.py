@@ -1,0 +1,68 @@
+"""Packing: nothing is lost, nothing is cut, every rank has the same number of microbatches, and loads are even."""
+
+from __future__ import annotations
+
+import random
+from itertools import chain
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.engine.data.packing import Layout, first_fit, karmarkar_karp, pack
+
+layouts = st.builds(Layout, st.integers(16, 200), st.sampled_from([1, 2, 4, 16]), st.integers(1, 5))
+
+
+@given(st.lists(st.integers(2, 300), min_size=1, max_size=60), layouts)
+def test_every_sample_is_packed_once_and_within_the_limit(lengths: list[int], layout: Layout) -> None:
+    plan = pack(lengths, layout)
+    assert len(plan) == layout.data_parallel_size
+    assert len({len(bins) for bins in plan}) == 1
+    bins = [bin_ for rank in plan for bin_ in rank]
+    assert sorted(chain.from_iterable(bins)) == list(range(len(lengths)))
+    for bin_ in bins:
+        tokens = sum(lengths[position] for position in bin_)
+        assert len(bin_) <= 1 or layout.padded(tokens) <= layout.max_tokens
+        assert layout.padded(tokens) % layout.multiple == 0
+        assert layout.padded(tokens) >= max(tokens, 1)
+
+
+@given(st.lists(st.integers(2, 300), min_size=1, max_size=60), layouts)
+def test_no_more_microbatches_than_first_fit_needs(lengths: list[int], layout: Layout) -> None:
+    needed = len(first_fit(lengths, layout.capacity))
+    per_rank = len(pack(lengths, layout)[0])
+    assert per_rank == -(-needed // layout.data_parallel_size)
+
+
+def test_first_fit_by_hand() -> None:
+    assert first_fit([6, 5, 4, 3, 12, 2], capacity=10) == [[0, 2], [1, 3, 5], [4]]
+
+
+def test_differencing_by_hand() -> None:
+    # Karmarkar and Karp's own example: 8 7 6 5 4 splits into sums of 16 and 14 by differencing (the optimum is 15, 15).
+    bins = karmarkar_karp([8, 7, 6, 5, 4], 2)
+    assert sorted(sum([8, 7, 6, 5, 4][position] for position in bin_) for bin_ in bins) == [14, 16]
+
+
+def test_an_overlong_sample_has_a_microbatch_of_its_own_and_is_whole() -> None:
+    plan = pack([30, 400, 30], Layout(max_tokens=64, multiple=1, data_parallel_size=1))
+    assert sorted(plan[0]) == [[0, 2], [1]]
+
+
+def test_a_rank_without_samples_still_takes_part() -> None:
+    layout = Layout(max_tokens=64, multiple=4, data_parallel_size=2)
+    assert pack([10], layout) == [[[0]], [[]]]
+    assert layout.padded(0) == 4
+
+
+@pytest.mark.parametrize("data_parallel_size", [2, 4])
+def test_ranks_get_nearly_the_same_number_of_tokens(data_parallel_size: int) -> None:
+    numbers = random.Random(3)
+    worst = 0.0
+    for _ in range(50):
+        lengths = [min(4096, max(8, int(numbers.lognormvariate(5.5, 1.0)))) for _ in range(128)]
+        plan = pack(lengths, Layout(4096, 1, data_parallel_size))
+        loads = [sum(lengths[position] for bin_ in bins for position in bin_) for bins in plan]
+        worst = max(worst, max(loads) * data_parallel_size / sum(loads))
+    assert worst < 1.1

@@ -1,0 +1,83 @@
+"""Stands in for `worker.engine`: the same command line, events, log and stop file, but no training and no torch.
+
+What it does is chosen by the name of the spec: `plain`, `stubborn` (ignores the request to stop and SIGTERM), `crash`
+(prints, then dies without a word), `error` (says why it ends), `killed` (by a signal of its own), `torn` (leaves half
+a line of log), `family` (has a child in a session of its own that ignores SIGTERM).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tunedeck.run_folder import RunFolder
+
+STEP_S = 0.005
+
+
+class Voice:
+    """events.jsonl, one line an event."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", buffering=1)
+        self._seq = 0
+
+    def say(self, kind: str, **fields: Any) -> None:
+        self._seq += 1
+        self._file.write(json.dumps({"seq": self._seq, "t": time.time(), "kind": kind, **fields}) + "\n")
+
+
+def main() -> int:
+    spec = json.loads(Path(sys.argv[1]).read_text())
+    folder = RunFolder(Path(sys.argv[2]))
+    if os.environ.get("RANK", "0") != "0":
+        time.sleep(3600)
+    behaviour, num_steps = spec["name"], spec["batching"]["train_iters"]
+    if behaviour == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if behaviour == "family":
+        _start_stubborn_child()
+    voice = Voice(folder.events)
+    voice.say("phase", phase="training")
+    for step in range(1, num_steps + 1):
+        voice.say("step", step=step, metrics={"loss": 1.0 / step})
+        print(f"step {step} of {num_steps}", flush=True)
+        if folder.stop_request.exists() and behaviour != "stubborn":
+            voice.say(
+                "checkpoint", step=step, path="checkpoints/iter_0000001", size_bytes=1, format="dist_checkpointing"
+            )
+            voice.say("end", outcome="cancelled", step=step)
+            return 0
+        time.sleep(STEP_S)
+    return _end(behaviour, voice, num_steps)
+
+
+def _end(behaviour: str, voice: Voice, num_steps: int) -> int:
+    if behaviour == "crash":
+        print("Traceback: something went wrong", flush=True)
+        return 7
+    if behaviour == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if behaviour == "error":
+        voice.say("error", code="loss_not_finite", message="the loss is NaN at step 3", mend="lower optimizer.lr")
+        voice.say("end", outcome="failed", step=num_steps)
+        return 1
+    if behaviour == "torn":
+        sys.stdout.write("a last word without newline")
+    voice.say("end", outcome="succeeded", step=num_steps)
+    return 0
+
+
+def _start_stubborn_child() -> None:
+    program = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(3600)"
+    subprocess.Popen([sys.executable, "-c", program], start_new_session=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

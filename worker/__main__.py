@@ -1,0 +1,53 @@
+"""`python -m worker`: takes attempts for this host until SIGTERM or SIGINT, then ends them and itself.
+
+Ending is kind: every engine is asked for a last checkpoint and has `stop_grace_s` for it. Being killed is safe: the
+supervisors notice and end their trees. `tunedeck up` ties the worker to its own life (`tether.py`); a worker that was
+started by hand is tied to nobody.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import socket
+import sys
+
+from tunedeck.settings import Settings
+from worker.app import make_app
+from worker.attempt import Attempt, Host
+from worker.attempts import Attempts
+from worker.devices import Devices
+from worker.greeter import Greeter
+from worker.host_facts import host_facts
+from worker.publisher import connect
+from worker.tasks import register_tasks
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("--engine-module", default="worker.engine", help="what runs as `python -m MODULE SPEC RUN_DIR`")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    return serve(Settings(), arguments.engine_module)
+
+
+def serve(settings: Settings, engine_module: str) -> int:
+    """Runs until a signal ends it; returns the exit code."""
+    facts = host_facts(settings.host_name or socket.gethostname())
+    bus = connect(settings.resolved_redis_url())
+    host = Host(facts.name, settings, bus, Devices(len(facts.devices)), engine_module)
+    attempts = Attempts(lambda order: Attempt(order, host))
+    app = make_app(settings, facts.name)
+    register_tasks(app, attempts)
+    greeter = Greeter(bus, facts, attempts, settings.heartbeat_s)
+    greeter.start()
+    # A sign of life for other Celery workers (gossip, mingle, heartbeat) would fill the bus for nobody.
+    celery_worker = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, loglevel="INFO")
+    celery_worker.start()
+    attempts.leave()
+    greeter.stop()
+    return int(celery_worker.exitcode or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

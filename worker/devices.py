@@ -1,0 +1,28 @@
+"""Which GPUs of this host an attempt gets. The backend reserves a number of devices; which ones is known here alone,
+because only the worker sees when the processes that used a device are really gone.
+"""
+
+from __future__ import annotations
+
+import threading
+
+
+class Devices:
+    """The devices of this host, by index. On a CPU host they stand for cores and the indices mean nothing."""
+
+    def __init__(self, num_devices: int) -> None:
+        self._free = set(range(num_devices))
+        self._lock = threading.Lock()
+
+    def take(self, num_devices: int) -> tuple[int, ...] | None:
+        """The lowest free indices, or None while there are not enough: a fenced attempt may still be ending."""
+        with self._lock:
+            if len(self._free) < num_devices:
+                return None
+            taken = tuple(sorted(self._free)[:num_devices])
+            self._free.difference_update(taken)
+            return taken
+
+    def give_back(self, indices: tuple[int, ...]) -> None:
+        with self._lock:
+            self._free.update(indices)

@@ -1,0 +1,39 @@
+"""Exit reports of attempts that no supervisor could report on, and what the end of the worker makes of a report."""
+
+from __future__ import annotations
+
+import errno
+
+from tunedeck.bus import ExitReport
+from tunedeck.errors import DiskFull, EngineFailed, HostLost
+
+
+def failed_to_start(fault: OSError) -> ExitReport:
+    """The attempt's folder or its first process could not be made."""
+    if fault.errno == errno.ENOSPC:
+        return _without_tree("failed", DiskFull.code, f"no space is left for {fault.filename}", "free some disk space")
+    return _without_tree("failed", EngineFailed.code, f"the training processes could not be started: {fault}",
+                         "look at the worker's log")  # fmt: skip
+
+
+def cancelled_before_start() -> ExitReport:
+    return _without_tree("cancelled", "", "cancelled before a process was started", "")
+
+
+def left_before_start() -> ExitReport:
+    return _without_tree("fenced", HostLost.code, "the worker ended before a process was started", "")
+
+
+def interrupted(report: ExitReport) -> ExitReport:
+    """The engine stopped because the worker ends, not because anybody cancelled the job: it shall be tried again."""
+    if report.outcome != "cancelled":
+        return report
+    return report.model_copy(
+        update={"outcome": "fenced", "code": HostLost.code, "message": "the worker was told to end"}
+    )
+
+
+def _without_tree(outcome: str, code: str, message: str, mend: str) -> ExitReport:
+    return ExitReport.model_validate(
+        {"outcome": outcome, "returncode": 0, "code": code, "message": message, "mend": mend, "log_tail": ()}
+    )

@@ -1,0 +1,106 @@
+"""Says how a process tree ended: from the engine's own words where it had any, else from return code and signal.
+
+It refuses to guess from the text of engine.log, with one exception: under torchrun only the log knows which signal
+ended a rank. The last lines of the log go along with every failure, so that the user can judge.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+from pathlib import Path
+from typing import Any
+
+from tunedeck.bus import ExitReport
+from tunedeck.errors import EngineFailed, Fenced, OutOfMemory
+from tunedeck.run_folder import RunFolder
+from worker.forwarder.log_text import shown
+from worker.supervisor.supervise import Ended, Ending
+
+NUM_TAIL_LINES = 40
+_TAIL_BYTES = 64 << 10
+_TORCHRUN_EXITCODE = re.compile(r"exitcode\s*:\s*(-?\d+)")
+
+
+def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
+    if ended.ending is Ending.RELEASED:
+        return _report(
+            "fenced", ended, Fenced.code, "the worker let go of the attempt: it ended, or a newer attempt has begun"
+        )
+    log_tail = tuple(shown(line) for line in _last_lines(folder.engine_log)[-NUM_TAIL_LINES:])
+    events = _last_events(folder.events)
+    error = next((event for event in reversed(events) if event["kind"] == "error"), None)
+    end = next((event for event in reversed(events) if event["kind"] == "end"), None)
+    if end is not None and end["outcome"] != "failed":
+        return _report(end["outcome"], ended, "", "")
+    if error is not None:
+        return _report("failed", ended, error["code"], error["message"], error["mend"], log_tail)
+    if ended.ending is Ending.OVERDUE:
+        message = f"ended by force: the engine did not end within {ended.stop_grace_s:g} s after the request to stop"
+        return _report("cancelled", ended, "", message, "the newest complete checkpoint is kept")
+    return _unexplained(ended, log_tail)
+
+
+def write_exit_report(folder: RunFolder, report: ExitReport) -> None:
+    """Written aside and renamed, so that a reader sees all of it or nothing."""
+    aside = folder.exit_report.with_suffix(".tmp")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(report.model_dump_json())
+        file.flush()
+        os.fsync(file.fileno())
+    aside.replace(folder.exit_report)
+
+
+def _unexplained(ended: Ended, log_tail: tuple[str, ...]) -> ExitReport:
+    """The engine said nothing about its end."""
+    number = _signal_number(ended.returncode, log_tail)
+    if number == signal.SIGKILL and ended.num_oom_kills > 0:
+        message = "a training process was killed by the kernel because the machine ran out of memory"
+        mend = "lower batching.max_tokens_per_gpu, or train a smaller model"
+        return _report("failed", ended, OutOfMemory.code, message, mend, log_tail)
+    mend = "the last lines of the log say what happened before"
+    if number > 0:
+        name = signal.Signals(number).name
+        message = f"a training process was ended by signal {number} ({name})"
+    else:
+        message = f"the engine ended with return code {ended.returncode} without saying why"
+    return _report("failed", ended, EngineFailed.code, message, mend, log_tail)
+
+
+def _signal_number(returncode: int, log_tail: tuple[str, ...]) -> int:
+    """The signal that ended a rank, 0 for none. torchrun itself ends with 1 and writes the rank's exit code."""
+    if returncode < 0:
+        return -returncode
+    told = [int(match[1]) for line in log_tail if (match := _TORCHRUN_EXITCODE.search(line))]
+    return -min([0, *told])
+
+
+def _report(
+    outcome: str, ended: Ended, code: str, message: str, mend: str = "", log_tail: tuple[str, ...] = ()
+) -> ExitReport:
+    return ExitReport.model_validate({
+        "outcome": outcome, "returncode": ended.returncode, "code": code, "message": message, "mend": mend,
+        "log_tail": log_tail,
+    })  # fmt: skip
+
+
+def _last_events(path: Path) -> list[dict[str, Any]]:
+    """The last complete events; the first line of the tail may be torn, and so may the last line of a killed engine."""
+    found = []
+    for line in _last_lines(path):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            continue
+    return [event for event in found if isinstance(event, dict)]
+
+
+def _last_lines(path: Path) -> list[bytes]:
+    if not path.exists():
+        return []
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _TAIL_BYTES))
+        return file.read().rstrip(b"\n").split(b"\n")

@@ -1,0 +1,89 @@
+"""Every process below this one: adopted, ended and reaped, so that none outlives the supervisor.
+
+torchrun puts each rank in a session of its own, so ending a process group ends only the launcher. Instead the
+supervisor becomes a child subreaper: an orphan anywhere below becomes its child and stays in its tree. A cgroup would
+do the same with more certainty, but needs rights that a user's laptop and most containers do not give.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import signal
+import sys
+import time
+
+import psutil
+
+logger = logging.getLogger(__name__)
+
+PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
+TERM_WAIT_S = 3.0
+KILL_WAIT_S = 20.0
+_POLL_S = 0.02
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of every orphan below it. Only Linux can; elsewhere orphans go to init."""
+    if sys.platform != "linux":
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER) failed")
+
+
+class ProcessTree:
+    """The tree below this process, whose first process is `root_pid`."""
+
+    def __init__(self, root_pid: int) -> None:
+        self._root_pid = root_pid
+        self._root_returncode: int | None = None
+
+    def root_returncode(self) -> int | None:
+        """The return code of the first process (negative: the signal), None while it runs. Reaps whatever has ended."""
+        self._reap()
+        return self._root_returncode
+
+    def end(self) -> None:
+        """End every process below this one: SIGTERM, a short wait, SIGKILL. Returns when all are gone and reaped."""
+        if self._end_with(signal.SIGTERM, TERM_WAIT_S):
+            return
+        if not self._end_with(signal.SIGKILL, KILL_WAIT_S):
+            logger.error("processes that SIGKILL did not end within %.0f s: %s", KILL_WAIT_S, self._living())
+
+    def _end_with(self, number: signal.Signals, wait_s: float) -> bool:
+        """Signal each process once, also those that are born meanwhile. True when none is left."""
+        signalled: set[int] = set()
+        deadline = time.monotonic() + wait_s
+        while living := self._living():
+            for process in living:
+                if process.pid not in signalled:
+                    signalled.add(process.pid)
+                    _send(process, number)
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def _living(self) -> list[psutil.Process]:
+        self._reap()
+        return psutil.Process().children(recursive=True)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            if pid == self._root_pid:
+                self._root_returncode = os.waitstatus_to_exitcode(status)
+
+
+def _send(process: psutil.Process, number: signal.Signals) -> None:
+    try:
+        process.send_signal(number)
+    except psutil.NoSuchProcess:
+        return

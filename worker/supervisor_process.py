@@ -1,0 +1,80 @@
+"""The worker's side of one supervisor process: starts it, lets go of it, reads what it left.
+
+The pipe to its standard input is the leash: closing it, or dying, makes the supervisor end its tree.
+"""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tunedeck.bus import ExitReport, RunAttempt
+from tunedeck.errors import HostLost
+from tunedeck.run_folder import RunFolder
+
+logger = logging.getLogger(__name__)
+
+
+class SupervisorProcess:
+    """A running `python -m worker.supervisor`."""
+
+    def __init__(self, process: subprocess.Popen[bytes], folder: RunFolder) -> None:
+        self._process = process
+        self._folder = folder
+
+    @classmethod
+    def start(
+        cls, order: RunAttempt, folder: RunFolder, devices: tuple[int, ...], stop_grace_s: float, engine_module: str
+    ) -> SupervisorProcess:
+        """May raise OSError."""
+        hardware = order.spec.hardware
+        command = [
+            *(sys.executable, "-m", "worker.supervisor", str(folder.root)),
+            *("--engine-module", engine_module),
+            *("--num-processes", str(hardware.num_devices)),
+            *("--threads-per-process", str(hardware.threads_per_process)),
+            *("--device", hardware.device),
+            *("--device-indices", ",".join(str(index) for index in devices)),
+            *("--stop-grace-s", str(stop_grace_s)),
+            *("--resume-from", order.resume_from),
+        ]
+        # A session of its own: Ctrl-C in a terminal is for the worker, which then decides what becomes of its trees.
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+        return cls(process, folder)
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def has_ended(self) -> bool:
+        return self._process.poll() is not None
+
+    def release(self) -> None:
+        """Have the tree ended at once. Returns immediately; may be called again."""
+        if self._process.stdin is not None and not self._process.stdin.closed:
+            self._process.stdin.close()
+
+    def wait(self) -> None:
+        self.release()
+        self._process.wait()
+
+    def exit_report(self) -> ExitReport:
+        """What it wrote last of all; where it was killed before that, an end without outcome, so that the backend
+        tries again."""
+        path: Path = self._folder.exit_report
+        try:
+            return ExitReport.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError) as fault:
+            logger.error("the supervisor %d left no exit report: %s", self.pid, fault)
+        return ExitReport(
+            outcome="fenced",
+            returncode=self._process.returncode,
+            code=HostLost.code,
+            message=f"the supervisor ended with return code {self._process.returncode} and left no report",
+            mend="look at the worker's log",
+            log_tail=(),
+        )

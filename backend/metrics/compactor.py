@@ -44,7 +44,7 @@ class Compactor:
     def _compact_stretch(self, attempt: AttemptRow, before: float) -> bool:
         """Whether a whole stretch was there and is compacted: then there may be another one."""
         with self._database.reading() as session:
-            num_rows = len(queries.steps_to_compact(session, attempt, before, CHUNK_POINTS))
+            num_rows = queries.num_steps_to_compact(session, attempt, before, CHUNK_POINTS)
         is_over = attempt.ended_at is not None and attempt.ended_at < before
         if num_rows == 0 or (num_rows < CHUNK_POINTS and not is_over):
             return False

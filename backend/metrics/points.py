@@ -39,6 +39,8 @@ class Points:
         steps = np.concatenate([part.steps for part in parts])
         times = np.concatenate([part.times for part in parts])
         values = np.concatenate([part.values for part in parts])
+        if np.all(np.diff(steps) > 0):
+            return Points(steps, times, values)
         # np.unique finds the first of equals, so it looks at everything backwards.
         _, from_behind = np.unique(steps[::-1], return_index=True)
         return Points(steps, times, values).take(len(steps) - 1 - from_behind)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, EventRow, JobRow, MetricChunkRow
@@ -50,22 +50,16 @@ def attempts_active_since(session: Session, since: float) -> Sequence[AttemptRow
     return session.scalars(select(AttemptRow).where(is_active)).all()
 
 
-def steps_to_compact(session: Session, attempt: AttemptRow, before: float, limit: int) -> Sequence[EventRow]:
-    """The oldest step events of an attempt that happened before then, in the engine's order.
+def num_steps_to_compact(session: Session, attempt: AttemptRow, before: float, limit: int) -> int:
+    """How many there are, counted no further than `limit`."""
+    some = select(EventRow.id).where(*_is_compactable(attempt, before)).limit(limit).subquery()
+    return session.scalar(select(func.count()).select_from(some)) or 0
 
-    What lies behind a gap is left: it may be sent again, and would then come a second time. Once the attempt is over,
-    nothing more is taken in.
-    """
-    query = (
-        select(EventRow)
-        .where(EventRow.job_id == attempt.job_id, EventRow.kind == "step")
-        .where(EventRow.attempt == attempt.number, EventRow.t < before)
-        .order_by(EventRow.seq)
-        .limit(limit)
-    )
-    if attempt.ended_at is None:
-        query = query.where(EventRow.seq <= attempt.ingested_seq)
-    return session.scalars(query).all()
+
+def steps_to_compact(session: Session, attempt: AttemptRow, before: float, limit: int) -> Sequence[EventRow]:
+    """The oldest step events of an attempt that happened before then, in the engine's order."""
+    query = select(EventRow).where(*_is_compactable(attempt, before)).order_by(EventRow.seq)
+    return session.scalars(query.limit(limit)).all()
 
 
 def delete_events(session: Session, event_ids: Sequence[int]) -> None:
@@ -77,3 +71,17 @@ def delete_superseded_views(session: Session, job_id: str, before: float) -> Non
     views = (EventRow.job_id == job_id, EventRow.kind == "job")
     newest = select(func.max(EventRow.id)).where(*views).scalar_subquery()
     session.execute(delete(EventRow).where(*views, EventRow.t < before, EventRow.id < newest))
+
+
+def _is_compactable(attempt: AttemptRow, before: float) -> list[ColumnElement[bool]]:
+    """What lies behind a gap is left: it may be sent again, and would then come a second time. Once the attempt is over,
+    nothing more is taken in."""
+    conditions = [
+        EventRow.job_id == attempt.job_id,
+        EventRow.kind == "step",
+        EventRow.attempt == attempt.number,
+        EventRow.t < before,
+    ]
+    if attempt.ended_at is None:
+        conditions.append(EventRow.seq <= attempt.ingested_seq)
+    return conditions

@@ -72,7 +72,9 @@ def test_a_backend_that_died_between_commit_and_trim_stores_nothing_twice(
 
 def test_a_gap_stays_open_until_the_lost_lines_come_again(ingesting: Ingesting, database: Database) -> None:
     job_id = running_job(database)
-    ingesting.hear(events_message(job_id, [step_line(1, 1)]), events_message(job_id, [step_line(4, 4), step_line(5, 5)]))
+    ingesting.hear(
+        events_message(job_id, [step_line(1, 1)]), events_message(job_id, [step_line(4, 4), step_line(5, 5)])
+    )
     with database.reading() as session:
         assert session.get_one(AttemptRow, (job_id, 1)).ingested_seq == 1
     ingesting.hear(events_message(job_id, [step_line(seq, seq) for seq in range(2, 6)]))

@@ -151,7 +151,9 @@ def test_without_the_bus_nothing_is_placed_and_a_new_bus_hears_everything(
     assert [message.job_id for message in ticking.messages()] == [waiting.id]
 
 
-def test_a_backend_that_does_not_lead_decides_nothing(database: Database, bus_server: BusServer, tmp_path: Path) -> None:
+def test_a_backend_that_does_not_lead_decides_nothing(
+    database: Database, bus_server: BusServer, tmp_path: Path
+) -> None:
     leading = Ticking(database, bus_server, tmp_path)
     other = Ticking(database, bus_server, tmp_path)
     with database.writing() as session:

@@ -15,9 +15,15 @@ def resolve_below(asked: str, base: Path, roots: Sequence[Path]) -> Path:
     """The absolute path of `asked`, a relative one being taken below `base`. Raises PathRefused at field `path`."""
     try:
         path = (base / asked).resolve()
-    except (ValueError, OSError, RuntimeError) as fault:  # a NUL byte; a name too long; a circle of links
+    except (ValueError, OSError, RuntimeError) as fault:  # a NUL byte; a circle of links
         raise PathRefused.at("path", asked, f"{asked!r} is not a path: {fault}", "correct the path") from fault
     require_below(path, asked, roots)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass  # what is missing, a file or a folder, the caller says
+    except OSError as fault:  # no permission; a name too long
+        raise PathRefused.at("path", asked, f"{asked!r} cannot be read: {fault.strerror}", "correct it") from fault
     return path
 
 

@@ -98,7 +98,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
 
 
 def _start(settings: Settings) -> Services:
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for folder in (settings.data_dir, settings.models_dir, settings.datasets_dir):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.resolved_database_url())
     migrate(database)
     ensure_token(settings.token_file, database, time.time())

@@ -22,7 +22,7 @@ from backend.http.validation import problems_of
 from backend.pages.rendering import render
 from tunedeck.errors import BadInput, LoginRequired, TunedeckError
 
-_CODES = {400: "bad_input", 401: "login_required", 404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+_CODES = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
 _MENDS = {
     404: "look at the address",
     405: "look the method up in /api/v1/openapi.json",
@@ -74,6 +74,8 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = error.status_code
+    if status == 400:  # FastAPI's answer to a body that it cannot decode; all bad input is a 422 here
+        return error_response(request, BadInput("the body cannot be read", "send valid JSON in UTF-8"))
     content = {
         "code": _CODES.get(status, "http_error"),
         "message": f"{request.method} {request.url.path}: {error.detail}",

@@ -37,6 +37,13 @@ class ModelFolder:
 
 def inspect_folder(path: Path, roots: Sequence[Path]) -> ModelFolder:
     """What is in the folder `path`. Raises ModelInvalid or PathRefused at field `path`."""
+    try:
+        return _inspect(path, roots)
+    except OSError as fault:
+        raise _invalid(path, f"{fault.filename} cannot be read: {fault.strerror}", "make it readable") from fault
+
+
+def _inspect(path: Path, roots: Sequence[Path]) -> ModelFolder:
     if path.suffix in _PICKLE_SUFFIXES:
         raise _refused_pickle(path)
     if not path.is_dir():
@@ -59,7 +66,7 @@ def _read_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     config = _read_json(file)
     architectures = config.get("architectures")
-    architecture = architectures[0] if isinstance(architectures, list) and architectures else architectures
+    architecture = architectures[0] if isinstance(architectures, list) and architectures else None
     if architecture not in SUPPORTED_ARCHITECTURES:
         known = ", ".join(SUPPORTED_ARCHITECTURES)
         raise _invalid(file, f"the architecture {architecture!r} cannot be trained", f"use one of: {known}")

@@ -34,11 +34,12 @@ def test_every_documented_call_wants_a_login(stranger: TestClient, client: TestC
     assert stranger.get("/api/v1/openapi.json", headers={"Authorization": ""}).status_code == 401
 
 
-@pytest.mark.parametrize("path", ["/", "/runs", "/runs/x", "/new", "/data", "/models", "/cluster", "/nowhere"])
-def test_a_page_without_a_login_leads_to_the_login_and_back(stranger: TestClient, path: str) -> None:
-    answer = stranger.get(f"{path}?a=b")
-    assert answer.status_code == 303
-    assert answer.headers["location"] == "/login?next=" + path.replace("/", "%2F") + "%3Fa%3Db"
+def test_a_page_without_a_login_leads_to_the_login_and_back(stranger: TestClient, subtests: pytest.Subtests) -> None:
+    for path in ["/", "/runs", "/runs/x", "/new", "/data", "/models", "/cluster", "/nowhere"]:
+        with subtests.test(path=path):
+            answer = stranger.get(f"{path}?a=b")
+            assert answer.status_code == 303
+            assert answer.headers["location"] == "/login?next=" + path.replace("/", "%2F") + "%3Fa%3Db"
 
 
 def test_the_link_sets_a_cookie_that_opens_pages_and_calls(stranger: TestClient, settings: Settings) -> None:
@@ -111,26 +112,29 @@ def test_a_login_leads_nowhere_but_here(wanted: str) -> None:
     assert local_path(wanted) == "/"
 
 
-@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://127.0.0.1:9999", "http://[", ""])
-def test_a_foreign_origin_is_refused_even_with_a_login(client: TestClient, origin: str) -> None:
-    for answer in (
-        client.get("/api/v1/jobs", headers={"Origin": origin}),
-        client.post("/api/v1/jobs", json={}, headers={"Origin": origin}),
-    ):
-        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "origin_refused")
-    assert client.get("/runs", headers={"Origin": origin}).status_code == 403
+def test_a_foreign_origin_is_refused_even_with_a_login(client: TestClient, subtests: pytest.Subtests) -> None:
+    for origin in ["https://evil.example", "null", "http://127.0.0.1:9999", "http://[", ""]:
+        with subtests.test(origin=origin):
+            for answer in (
+                client.get("/api/v1/jobs", headers={"Origin": origin}),
+                client.post("/api/v1/jobs", json={}, headers={"Origin": origin}),
+            ):
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "origin_refused")
+            assert client.get("/runs", headers={"Origin": origin}).status_code == 403
 
 
 def test_our_own_origin_is_served(client: TestClient) -> None:
     assert client.get("/api/v1/jobs", headers={"Origin": ADDRESS}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example:8500", "", "[::1", "user@evil.example"])
-def test_a_foreign_host_is_refused_everywhere(client: TestClient, host: str) -> None:
-    for path in ("/api/v1/jobs", "/runs", "/login", "/static/css/base.css"):
-        assert client.get(path, headers={"Host": host}).status_code == 403
+def test_a_foreign_host_is_refused_everywhere(client: TestClient, subtests: pytest.Subtests) -> None:
+    for host in ["evil.example", "127.0.0.1.evil.example:8500", "", "[::1", "user@evil.example"]:
+        with subtests.test(host=host):
+            for path in ("/api/v1/jobs", "/runs", "/login", "/static/css/base.css"):
+                assert client.get(path, headers={"Host": host}).status_code == 403
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8500", "localhost:1", "LOCALHOST", "[::1]:8500"])
-def test_local_names_are_ours_at_any_port(client: TestClient, host: str) -> None:
-    assert client.get("/api/v1/jobs", headers={"Host": host}).status_code == 200
+def test_local_names_are_ours_at_any_port(client: TestClient, subtests: pytest.Subtests) -> None:
+    for host in ["127.0.0.1:8500", "localhost:1", "LOCALHOST", "[::1]:8500"]:
+        with subtests.test(host=host):
+            assert client.get("/api/v1/jobs", headers={"Host": host}).status_code == 200

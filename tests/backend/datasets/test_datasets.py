@@ -53,7 +53,7 @@ def test_a_path_outside_the_roots_is_refused(client: TestClient, path: str) -> N
 
 
 def test_a_missing_file_and_one_without_an_assistant_turn_are_refused(client: TestClient, settings: Settings) -> None:
-    settings.datasets_dir.mkdir(parents=True)
+    settings.datasets_dir.mkdir(parents=True, exist_ok=True)
     (settings.datasets_dir / "mute.jsonl").write_text(json.dumps({"messages": [{"role": "user", "content": "hi"}]}))
     for path in ("none.jsonl", "mute.jsonl"):
         error = client.post(DATASETS, json={"name": "a", "path": path}).json()["error"]
@@ -63,7 +63,7 @@ def test_a_missing_file_and_one_without_an_assistant_turn_are_refused(client: Te
 
 def test_half_a_surrogate_pair_in_the_sample_does_not_break_the_list(client: TestClient, settings: Settings) -> None:
     file = settings.datasets_dir / "odd.jsonl"
-    file.parent.mkdir(parents=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(conversation("\ud83d")) + "\n")
     registered = client.post(DATASETS, json={"name": "odd", "path": "odd.jsonl"})
     assert registered.status_code in (201, 422)

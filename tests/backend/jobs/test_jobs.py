@@ -73,7 +73,9 @@ def test_what_the_resolver_refuses_comes_in_the_same_form(stocked: TestClient) -
 def test_a_body_that_is_no_object_or_no_json_is_refused(stocked: TestClient) -> None:
     assert stocked.post(JOBS, json=[1]).status_code == 422
     broken = stocked.post(JOBS, content=b"{", headers={"content-type": "application/json"})
-    assert (broken.status_code, broken.json()["error"]["code"]) == (422, "bad_input")
+    latin = stocked.post(JOBS, content=b'{"name": "\xe9"}', headers={"content-type": "application/json"})
+    for answer in (broken, latin):
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_input")
 
 
 def test_numbers_that_json_cannot_carry_back_are_reported_and_not_a_500(stocked: TestClient) -> None:

@@ -11,21 +11,23 @@ from fastapi.testclient import TestClient
 from tests.support.backend import SPEC
 
 
-@pytest.mark.parametrize("path", ["/runs", "/new", "/data", "/models", "/cluster", "/login"])
-def test_every_page_renders_with_nothing_registered(client: TestClient, path: str) -> None:
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text
-    assert answer.headers["content-type"].startswith("text/html")
+def test_every_page_renders_with_nothing_registered(client: TestClient, subtests: pytest.Subtests) -> None:
+    for path in ["/runs", "/new", "/data", "/models", "/cluster", "/login"]:
+        with subtests.test(path=path):
+            answer = client.get(path)
+            assert answer.status_code == 200, answer.text
+            assert answer.headers["content-type"].startswith("text/html")
 
 
-@pytest.mark.parametrize("path", ["/runs", "/new", "/data", "/models", "/cluster"])
-def test_every_page_renders_with_something_registered(stocked: TestClient, path: str) -> None:
-    stocked.post("/api/v1/jobs", json=SPEC)
-    answer = stocked.get(path)
-    assert answer.status_code == 200
-    assert {"/runs": "first", "/new": "tiny", "/data": "chats", "/models": "tiny", "/cluster": "box"}[
-        path
-    ] in answer.text
+def test_every_page_renders_with_something_registered(stocked: TestClient, subtests: pytest.Subtests) -> None:
+    for path in ["/runs", "/new", "/data", "/models", "/cluster"]:
+        with subtests.test(path=path):
+            stocked.post("/api/v1/jobs", json=SPEC)
+            answer = stocked.get(path)
+            assert answer.status_code == 200
+            assert {"/runs": "first", "/new": "tiny", "/data": "chats", "/models": "tiny", "/cluster": "box"}[
+                path
+            ] in answer.text
 
 
 def test_the_page_of_a_run_and_its_clone(stocked: TestClient) -> None:
@@ -39,11 +41,12 @@ def test_home_leads_to_the_runs(client: TestClient) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/runs")
 
 
-@pytest.mark.parametrize("path", ["/runs/none", "/new?from=none", "/nowhere"])
-def test_a_page_tells_errors_as_a_page(client: TestClient, path: str) -> None:
-    answer = client.get(path)
-    assert answer.status_code == 404
-    assert "<html" in answer.text
+def test_a_page_tells_errors_as_a_page(client: TestClient, subtests: pytest.Subtests) -> None:
+    for path in ["/runs/none", "/new?from=none", "/nowhere"]:
+        with subtests.test(path=path):
+            answer = client.get(path)
+            assert answer.status_code == 404
+            assert "<html" in answer.text
 
 
 def test_an_unknown_call_tells_errors_as_json(client: TestClient) -> None:
@@ -54,14 +57,17 @@ def test_an_unknown_call_tells_errors_as_json(client: TestClient) -> None:
     assert "GET" in wrong.headers["allow"] or "POST" in wrong.headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/runs", "/api/v1/jobs", "/runs/none", "/login"])
-def test_every_answer_carries_the_security_headers_and_is_not_stored(client: TestClient, path: str) -> None:
-    headers = client.get(path).headers
-    policy = headers["content-security-policy"]
-    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy and "script" not in policy
-    assert headers["x-content-type-options"] == "nosniff"
-    assert headers["cache-control"] == "no-store"
-    assert "referrer-policy" in headers
+def test_every_answer_carries_the_security_headers_and_is_not_stored(
+    client: TestClient, subtests: pytest.Subtests
+) -> None:
+    for path in ["/runs", "/api/v1/jobs", "/runs/none", "/login"]:
+        with subtests.test(path=path):
+            headers = client.get(path).headers
+            policy = headers["content-security-policy"]
+            assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy and "script" not in policy
+            assert headers["x-content-type-options"] == "nosniff"
+            assert headers["cache-control"] == "no-store"
+            assert "referrer-policy" in headers
 
 
 def test_no_page_has_scripts_that_the_policy_would_block(stocked: TestClient) -> None:
@@ -93,9 +99,10 @@ def test_static_files_need_no_login_and_are_kept_only_under_their_hash(stranger:
     assert "immutable" in kept.headers["cache-control"]
 
 
-@pytest.mark.parametrize("path", ["/static/../backend/app.py", "/static/%2e%2e/__init__.py", "/static/none.js"])
-def test_no_other_file_is_served(stranger: TestClient, path: str) -> None:
-    assert stranger.get(path).status_code in (303, 404)
+def test_no_other_file_is_served(stranger: TestClient, subtests: pytest.Subtests) -> None:
+    for path in ["/static/../backend/app.py", "/static/%2e%2e/__init__.py", "/static/none.js"]:
+        with subtests.test(path=path):
+            assert stranger.get(path).status_code in (303, 404)
 
 
 def test_large_answers_are_compressed(stocked: TestClient) -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
-from pathlib import Path
 
 from pydantic import ValidationError
 
 from tunedeck.bus import ExitReport, RunAttempt
 from tunedeck.errors import HostLost
 from tunedeck.run_folder import RunFolder
+from worker.supervisor.strays import end_strays
 
 logger = logging.getLogger(__name__)
 
@@ -59,15 +59,16 @@ class SupervisorProcess:
             self._process.stdin.close()
 
     def wait(self) -> None:
+        """Returns when every process of the attempt is gone, also those of a supervisor that was killed."""
         self.release()
-        self._process.wait()
+        if self._process.wait() != 0:
+            end_strays(self._folder)
 
     def exit_report(self) -> ExitReport:
         """What it wrote last of all; where it was killed before that, an end without outcome, so that the backend
         tries again."""
-        path: Path = self._folder.exit_report
         try:
-            return ExitReport.model_validate_json(path.read_bytes())
+            return ExitReport.model_validate_json(self._folder.exit_report.read_bytes())
         except (OSError, ValidationError) as fault:
             logger.error("the supervisor %d left no exit report: %s", self.pid, fault)
         return ExitReport(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import redis
 from celery import Celery
@@ -41,6 +41,10 @@ class BackendStandIn:
             RUN_ATTEMPT_TASK, args=(order.model_dump_json(),), queue=queue_of(HOST), retry=False, ignore_result=True
         )
 
+    def begin(self, order: RunAttempt) -> None:
+        self.write_control(order)
+        self.send(order)
+
     def write_control(self, order: RunAttempt, desired: str = "run", attempt: int | None = None) -> None:
         lines = self.log_lines(order)
         record = ControlRecord(
@@ -52,7 +56,7 @@ class BackendStandIn:
         self.bus.set(control_key(order.job_id), record.model_dump_json())
 
     def read(self) -> None:
-        entries = self.bus.xrange(EVENTS_STREAM)
+        entries = cast("list[tuple[str, dict[str, str]]]", self.bus.xrange(EVENTS_STREAM))
         for entry_id, fields in entries:
             self.messages.append(message_adapter.validate_json(fields["m"]))
             self.bus.xdel(EVENTS_STREAM, entry_id)
@@ -64,6 +68,9 @@ class BackendStandIn:
                 raise TimeoutError(f"not within {seconds} s; read so far: {self.messages[-5:]}")
             time.sleep(0.02)
             self.read()
+
+    def of(self, order: RunAttempt) -> list[BusMessage]:
+        return [m for m in self.messages if not isinstance(m, HelloMessage) and _is_of(m, order)]
 
     def events(self, order: RunAttempt) -> list[dict[str, Any]]:
         batches = [m for m in self.messages if isinstance(m, EventsMessage) and _is_of(m, order)]

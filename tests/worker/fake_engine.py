@@ -2,7 +2,7 @@
 
 What it does is chosen by the name of the spec: `plain`, `stubborn` (ignores the request to stop and SIGTERM), `crash`
 (prints, then dies without a word), `error` (says why it ends), `killed` (by a signal of its own), `torn` (leaves half
-a line of log), `family` (has a child in a session of its own that ignores SIGTERM).
+a line of log), `family` (has a child in a session of its own that ignores SIGTERM), `environment` (prints its own).
 """
 
 from __future__ import annotations
@@ -43,6 +43,8 @@ def main() -> int:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if behaviour == "family":
         _start_stubborn_child()
+    if behaviour == "environment":
+        print("\n".join(f"{name}={value}" for name, value in os.environ.items()), flush=True)
     voice = Voice(folder.events)
     voice.say("phase", phase="training")
     for step in range(1, num_steps + 1):

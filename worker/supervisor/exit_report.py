@@ -21,6 +21,7 @@ from worker.supervisor.supervise import Ended, Ending
 
 NUM_TAIL_LINES = 40
 _TAIL_BYTES = 64 << 10
+_TORCHRUN_REPORT_BEGINS = "torch/distributed/elastic/multiprocessing/api.py:"
 _TORCHRUN_EXITCODE = re.compile(r"exitcode\s*:\s*(-?\d+)")
 
 
@@ -29,7 +30,8 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
         return _report(
             "fenced", ended, Fenced.code, "the worker let go of the attempt: it ended, or a newer attempt has begun"
         )
-    log_tail = tuple(shown(line) for line in _last_lines(folder.engine_log)[-NUM_TAIL_LINES:])
+    last_lines = [shown(line) for line in _last_lines(folder.engine_log)]
+    log_tail = tuple(_without_torchrun_report(last_lines)[-NUM_TAIL_LINES:])
     events = _last_events(folder.events)
     error = next((event for event in reversed(events) if event["kind"] == "error"), None)
     end = next((event for event in reversed(events) if event["kind"] == "end"), None)
@@ -40,7 +42,7 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
     if ended.ending is Ending.OVERDUE:
         message = f"ended by force: the engine did not end within {ended.stop_grace_s:g} s after the request to stop"
         return _report("cancelled", ended, "", message, "the newest complete checkpoint is kept")
-    return _unexplained(ended, log_tail)
+    return _unexplained(ended, _signal_number(ended.returncode, last_lines), log_tail)
 
 
 def write_exit_report(folder: RunFolder, report: ExitReport) -> None:
@@ -53,9 +55,8 @@ def write_exit_report(folder: RunFolder, report: ExitReport) -> None:
     aside.replace(folder.exit_report)
 
 
-def _unexplained(ended: Ended, log_tail: tuple[str, ...]) -> ExitReport:
-    """The engine said nothing about its end."""
-    number = _signal_number(ended.returncode, log_tail)
+def _unexplained(ended: Ended, number: int, log_tail: tuple[str, ...]) -> ExitReport:
+    """The engine said nothing about its end, which signal `number` brought about (0: none)."""
     if number == signal.SIGKILL and ended.num_oom_kills > 0:
         message = "a training process was killed by the kernel because the machine ran out of memory"
         mend = "lower batching.max_tokens_per_gpu, or train a smaller model"
@@ -69,12 +70,19 @@ def _unexplained(ended: Ended, log_tail: tuple[str, ...]) -> ExitReport:
     return _report("failed", ended, EngineFailed.code, message, mend, log_tail)
 
 
-def _signal_number(returncode: int, log_tail: tuple[str, ...]) -> int:
-    """The signal that ended a rank, 0 for none. torchrun itself ends with 1 and writes the rank's exit code."""
+def _without_torchrun_report(lines: list[str]) -> list[str]:
+    """torchrun follows every failure with some 45 lines about itself, which would hide what the rank said last."""
+    begin = next((index for index, line in enumerate(lines) if _TORCHRUN_REPORT_BEGINS in line), len(lines))
+    return lines[:begin]
+
+
+def _signal_number(returncode: int, last_lines: list[str]) -> int:
+    """The signal that ended a rank, 0 for none. torchrun itself ends with 1 and reports on every rank, the one that
+    failed first ("root cause") last; the others it has ended with SIGTERM."""
     if returncode < 0:
         return -returncode
-    told = [int(match[1]) for line in log_tail if (match := _TORCHRUN_EXITCODE.search(line))]
-    return -min([0, *told])
+    told = [int(match[1]) for line in last_lines if (match := _TORCHRUN_EXITCODE.search(line))]
+    return -told[-1] if told and told[-1] < 0 else 0
 
 
 def _report(

@@ -15,6 +15,7 @@ from typing import Literal
 
 from tunedeck.run_folder import RunFolder
 from tunedeck.up import tether
+from worker.supervisor.strays import RUN_DIR_VARIABLE
 
 # What a training process may know of the machine: where programs and libraries lie, and the tuning of CUDA and NCCL.
 # Everything else (tokens, passwords of the bus, proxies) stays with the service.
@@ -55,6 +56,7 @@ def environment(launch: Launch, own: Mapping[str, str]) -> dict[str, str]:
     chosen = {name: value for name, value in own.items() if _is_inherited(name)}
     threads = str(launch.threads_per_process)
     chosen |= {
+        RUN_DIR_VARIABLE: str(launch.folder.root),
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "PYTHONUNBUFFERED": "1",  # engine.log is read while it grows

@@ -1,0 +1,106 @@
+"""The supervisor alone, with real processes: what `exit.json` says after each kind of end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.worker.orders import FOR_EVER, order
+from tests.worker.worker_process import ROOT, wait_until
+from tunedeck.bus import ExitReport
+from tunedeck.run_folder import RunFolder
+from worker.claim import claim
+from worker.supervisor.launch import Launch, command, environment
+
+
+def _start(
+    folder: Path, behaviour: str, num_steps: int, num_processes: int = 1
+) -> tuple[RunFolder, subprocess.Popen[bytes]]:
+    run = RunFolder(folder / "run")
+    assert claim(run, order(behaviour, num_steps))
+    command = [sys.executable, "-m", "worker.supervisor", str(run.root), "--engine-module", "tests.worker.fake_engine"]
+    command += ["--num-processes", str(num_processes), "--threads-per-process", "3", "--device", "cpu"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TUNEDECK_REDIS_URL": "redis://:secret@bus"}
+    process = subprocess.Popen([*command, "--stop-grace-s", "0.5"], stdin=subprocess.PIPE, env=environment, cwd=ROOT)
+    return run, process
+
+
+def _run(folder: Path, behaviour: str, num_steps: int = 3, num_processes: int = 1) -> ExitReport:
+    run, process = _start(folder, behaviour, num_steps, num_processes)
+    assert process.wait(60) == 0
+    return ExitReport.model_validate_json(run.exit_report.read_bytes())
+
+
+def test_a_clean_end_has_no_code(tmp_path: Path) -> None:
+    report = _run(tmp_path, "plain")
+    assert (report.outcome, report.returncode, report.code, report.log_tail) == ("succeeded", 0, "", ())
+
+
+def test_an_engine_that_dies_without_a_word_is_told_by_its_log(tmp_path: Path) -> None:
+    report = _run(tmp_path, "crash", num_steps=60)
+    assert (report.outcome, report.code, report.returncode) == ("failed", "engine_failed", 7)
+    assert "return code 7" in report.message
+    assert len(report.log_tail) == 40
+    assert report.log_tail[-2:] == ("step 60 of 60", "Traceback: something went wrong")
+
+
+def test_what_the_engine_says_of_its_end_is_handed_on(tmp_path: Path) -> None:
+    report = _run(tmp_path, "error")
+    assert (report.outcome, report.code) == ("failed", "loss_not_finite")
+    assert (report.message, report.mend) == ("the loss is NaN at step 3", "lower optimizer.lr")
+
+
+def test_a_signal_is_named(tmp_path: Path) -> None:
+    report = _run(tmp_path, "killed")
+    assert (report.outcome, report.code, report.returncode) == ("failed", "engine_failed", -9)
+    assert "signal 9 (SIGKILL)" in report.message
+
+
+def test_a_signal_that_ended_a_rank_under_torchrun_is_named(tmp_path: Path) -> None:
+    report = _run(tmp_path, "killed", num_processes=2)
+    assert (report.outcome, report.code, report.returncode) == ("failed", "engine_failed", 1)
+    assert "signal 9 (SIGKILL)" in report.message
+    assert report.log_tail == ("step 1 of 3", "step 2 of 3", "step 3 of 3")
+
+
+def test_the_supervisor_alone_enforces_the_grace_of_a_stop(tmp_path: Path) -> None:
+    run, process = _start(tmp_path, "stubborn", FOR_EVER)
+    wait_until(lambda: run.events.exists() and run.events.stat().st_size)
+    run.stop_request.touch()
+    assert process.wait(15) == 0
+    report = ExitReport.model_validate_json(run.exit_report.read_bytes())
+    assert (report.outcome, report.returncode) == ("cancelled", -9)
+
+
+def test_the_end_of_its_standard_input_ends_the_tree(tmp_path: Path) -> None:
+    run, process = _start(tmp_path, "plain", FOR_EVER)
+    wait_until(lambda: run.events.exists() and run.events.stat().st_size)
+    assert process.stdin is not None
+    process.stdin.close()
+    assert process.wait(15) == 0
+    assert ExitReport.model_validate_json(run.exit_report.read_bytes()).outcome == "fenced"
+
+
+def test_the_engine_sees_its_threads_and_none_of_the_services_secrets(tmp_path: Path) -> None:
+    run, process = _start(tmp_path, "environment", 1)
+    assert process.wait(15) == 0
+    told = run.engine_log.read_text()
+    assert "OMP_NUM_THREADS=3" in told
+    assert "secret" not in told
+
+
+@pytest.mark.parametrize(("resume_from", "expected"), [("", False), ("/checkpoints/iter_0000005", True)])
+def test_a_checkpoint_to_resume_from_reaches_the_engine(tmp_path: Path, resume_from: str, expected: bool) -> None:
+    launch = Launch(RunFolder(tmp_path), "worker.engine", 2, 1, "cuda", (1, 3), resume_from)
+    assert ("--resume-from" in command(launch)) is expected
+    assert "--nproc-per-node" in command(launch)
+
+
+def test_gpus_are_counted_among_those_that_the_worker_sees(tmp_path: Path) -> None:
+    launch = Launch(RunFolder(tmp_path), "worker.engine", 2, 1, "cuda", (1, 3), "")
+    assert environment(launch, {})["CUDA_VISIBLE_DEVICES"] == "1,3"
+    assert environment(launch, {"CUDA_VISIBLE_DEVICES": "4,5,6,7"})["CUDA_VISIBLE_DEVICES"] == "5,7"

@@ -1,0 +1,40 @@
+"""What a worker says of its machine, and how it deals out its devices."""
+
+from __future__ import annotations
+
+import errno
+import subprocess
+import sys
+
+import psutil
+
+from tunedeck import __version__
+from worker.devices import Devices
+from worker.endings import failed_to_start
+from worker.host_facts import host_facts
+
+
+def test_a_host_without_gpus_offers_each_core_with_its_share_of_memory() -> None:
+    facts = host_facts("laptop")
+    assert (facts.name, facts.kind, facts.worker_version) == ("laptop", "cpu", __version__)
+    assert len(facts.devices) == len(psutil.Process().cpu_affinity())
+    assert 0 < sum(device.memory_bytes for device in facts.devices) <= facts.memory_bytes
+
+
+def test_the_worker_and_its_supervisor_import_no_torch() -> None:
+    program = "import sys, worker.__main__, worker.supervisor.__main__; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_no_device_is_dealt_out_twice() -> None:
+    devices = Devices(4)
+    first, second = devices.take(3), devices.take(2)
+    assert (first, second) == ((0, 1, 2), None)
+    devices.give_back((1,))
+    assert devices.take(2) == (1, 3)
+
+
+def test_a_full_disk_is_reported_as_such() -> None:
+    report = failed_to_start(OSError(errno.ENOSPC, "No space left on device", "/data/runs/j/1/spec.json"))
+    assert (report.outcome, report.code) == ("failed", "disk_full")
+    assert "/data/runs/j/1/spec.json" in report.message

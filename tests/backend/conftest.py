@@ -1,7 +1,8 @@
-"""A whole backend per test, on a database file of its own; no bus is there, so nothing is ever placed."""
+"""A whole backend per test, on a database file of its own; where no bus is, nothing is ever placed."""
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from backend.app import create_app
 from backend.db.database import Database
 from backend.db.migrate import migrate
 from tests.support.backend import add_host, write_dataset, write_model
+from tests.support.valkey import ValkeyServer
 from tunedeck.settings import Settings
 
 ADDRESS = "http://127.0.0.1:8500"
@@ -30,6 +32,16 @@ def database(settings: Settings) -> Iterator[Database]:
     migrate(made)
     yield made
     made.close()
+
+
+@pytest.fixture
+def valkey() -> Iterator[ValkeyServer]:
+    """A bus that runs; pytest's own folders are too deep for a Unix socket."""
+    with tempfile.TemporaryDirectory(prefix="bus-") as folder:
+        server = ValkeyServer(Path(folder))
+        server.start()
+        yield server
+        server.stop()
 
 
 @pytest.fixture

@@ -48,8 +48,17 @@ class Client:
         return parsed(self.text)
 
     @property
-    def is_over(self) -> bool:
-        return self._task.done()
+    def steps(self) -> list[int]:
+        return [each.data["payload"]["step"] for each in self.heard if each.event == "step"]
+
+    async def until_heard(self, num_events: int) -> None:
+        await self.until(lambda: len(self.heard) >= num_events)
+
+    async def until_step(self, step: int) -> None:
+        await self.until(lambda: self.steps[-1:] == [step])
+
+    async def until_over(self) -> None:
+        await self.until(self._task.done)
 
     async def until(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):

@@ -53,18 +53,14 @@ def _step_row(job_id: str, step: int) -> EventRow:
     return EventRow(job_id=job_id, attempt=1, seq=step, kind="step", step=step, t=1.0, payload=payload)
 
 
-def steps_heard(client: Client) -> list[int]:
-    return [each.data["payload"]["step"] for each in client.heard if each.event == "step"]
-
-
 def test_it_begins_with_hello_and_goes_on_live(database: Database, hub: Hub, pumping: Loop, job_id: str) -> None:
     add_steps(database, job_id, range(1, 4))
 
     async def listen() -> None:
         client = Client(FeedResponse(database, hub, ALL, FROM_NOW_ON))
-        await client.until(lambda: len(client.heard) == 1)
+        await client.until_heard(1)
         await asyncio.to_thread(add_steps, database, job_id, range(4, 6))
-        await client.until(lambda: len(client.heard) == 3)
+        await client.until_heard(3)
         hello, *live = client.heard
         assert (hello.event, hello.data) == ("hello", {"cursor": "3"})
         assert [each.id for each in live] == ["4", "5"]
@@ -93,8 +89,8 @@ def test_replay_goes_over_to_live_without_gap_or_double(
             clients.append(Client(FeedResponse(database, hub, ALL, 50 * number)))
             await asyncio.sleep(0.02)
         for number, client in enumerate(clients):
-            await client.until(lambda client=client: steps_heard(client)[-1:] == [last])
-            assert steps_heard(client) == list(range(50 * number + 1, last + 1))
+            await client.until_step(last)
+            assert client.steps == list(range(50 * number + 1, last + 1))
             await client.leave()
         writer.join()
 
@@ -109,10 +105,10 @@ def test_only_the_asked_jobs_are_heard(database: Database, hub: Hub, pumping: Lo
 
     async def listen() -> None:
         client = Client(FeedResponse(database, hub, frozenset({other}), 0))
-        await client.until(lambda: len(steps_heard(client)) == 2)
+        await client.until_step(2)
         await asyncio.to_thread(add_steps, database, job_id, range(3, 6))
         await asyncio.to_thread(add_steps, database, other, range(3, 4))
-        await client.until(lambda: len(steps_heard(client)) == 3)
+        await client.until_step(3)
         assert {each.data["job_id"] for each in client.heard if each.event == "step"} == {other}
         await client.leave()
 
@@ -122,9 +118,9 @@ def test_only_the_asked_jobs_are_heard(database: Database, hub: Hub, pumping: Lo
 def test_log_lines_are_pushed_without_an_id(database: Database, hub: Hub, pumping: Loop, job_id: str) -> None:
     async def listen() -> None:
         client = Client(FeedResponse(database, hub, ALL, FROM_NOW_ON))
-        await client.until(lambda: len(client.heard) == 1)
+        await client.until_heard(1)
         await asyncio.to_thread(add_log, database, job_id, ["one", "two"])
-        await client.until(lambda: len(client.heard) == 2)
+        await client.until_heard(2)
         assert client.heard[1].id == ""
         assert client.heard[1].data == {"job_id": job_id, "attempt": 1, "first_line": 1, "lines": ["one", "two"]}
         await client.leave()
@@ -152,10 +148,11 @@ def test_who_cannot_be_replayed_to_is_told_to_fetch_everything_again(
 
     async def listen() -> None:
         client = Client(FeedResponse(database, hub, ALL, last_event_id))
-        await client.until(lambda: len(client.heard) == 2)
+        await client.until_heard(2)
         assert [(each.event, each.id) for each in client.heard][1:] == [("reset", "20")]
         await asyncio.to_thread(add_steps, database, job_id, range(21, 22))
-        await client.until(lambda: steps_heard(client) == [21])
+        await client.until_step(21)
+        assert client.steps == [21]
         await client.leave()
 
     asyncio.run(listen())
@@ -172,7 +169,8 @@ def test_who_has_seen_what_was_compacted_is_replayed_to(
 
     async def listen() -> None:
         client = Client(FeedResponse(database, hub, ALL, 10))
-        await client.until(lambda: steps_heard(client) == list(range(11, 21)))
+        await client.until_step(20)
+        assert client.steps == list(range(11, 21))
         await client.leave()
 
     asyncio.run(listen())
@@ -186,15 +184,16 @@ def test_a_listener_that_does_not_read_is_cut_off_and_its_stream_closed(database
         await asyncio.to_thread(pump.pump)
         slow = Client(FeedResponse(database, hub, ALL, FROM_NOW_ON))
         good = Client(FeedResponse(database, hub, ALL, FROM_NOW_ON))
-        await slow.until(lambda: bool(slow.heard and good.heard))
+        await slow.until_heard(1)
+        await good.until_heard(1)
         slow.may_read.clear()
         for first in range(1, 1_001, 50):
             await asyncio.to_thread(add_steps, database, job_id, range(first, first + 50))
             await asyncio.to_thread(pump.pump)
-            await good.until(lambda last=first + 49: steps_heard(good)[-1:] == [last])
-        await slow.until(lambda: slow.is_over)
+            await good.until_step(first + 49)
+        await slow.until_over()
         assert hub.num_listeners == 1
-        assert steps_heard(good) == list(range(1, 1_001))
+        assert good.steps == list(range(1, 1_001))
         await good.leave()
 
     asyncio.run(listen())
@@ -204,7 +203,7 @@ def test_a_client_that_is_gone_leaves_nothing_behind(database: Database, hub: Hu
     async def listen() -> None:
         clients = [Client(FeedResponse(database, hub, ALL, 0)) for _ in range(10)]
         for client in clients:
-            await client.until(lambda client=client: bool(client.heard))
+            await client.until_heard(1)
         assert hub.num_listeners == 10
         for client in clients:
             await client.leave()
@@ -219,11 +218,11 @@ def test_closing_the_hub_ends_open_streams_and_later_ones(
 ) -> None:
     async def listen() -> None:
         client = Client(FeedResponse(database, hub, ALL, 0))
-        await client.until(lambda: bool(client.heard))
+        await client.until_heard(1)
         await asyncio.to_thread(hub.close)
-        await client.until(lambda: client.is_over)
+        await client.until_over()
         assert client.is_finished
         late = Client(FeedResponse(database, hub, ALL, 0))
-        await late.until(lambda: late.is_over)
+        await late.until_over()
 
     asyncio.run(listen())

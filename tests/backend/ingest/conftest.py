@@ -9,7 +9,7 @@ from backend.bus import connect
 from backend.db.database import Database
 from backend.ingest.ingest import Ingest
 from backend.scheduler.leadership import Leadership
-from tests.support.bus import BusServer
+from tests.support.valkey import ValkeyServer
 from tunedeck.bus import EVENTS_STREAM, BusMessage
 from tunedeck.settings import Settings
 
@@ -17,7 +17,7 @@ from tunedeck.settings import Settings
 class Ingesting:
     """Ingest that leads, and the worker's end of its stream."""
 
-    def __init__(self, database: Database, server: BusServer, folder: Path) -> None:
+    def __init__(self, database: Database, server: ValkeyServer, folder: Path) -> None:
         self.settings = Settings(data_dir=folder, redis_url=server.url, lease_s=15.0, max_attempts=3)
         self.leadership = Leadership(database)
         self.leadership.renew()
@@ -47,15 +47,7 @@ class Ingesting:
 
 
 @pytest.fixture
-def bus_server() -> Iterator[BusServer]:
-    server = BusServer()
-    server.start()
-    yield server
-    server.close()
-
-
-@pytest.fixture
-def ingesting(database: Database, bus_server: BusServer, tmp_path: Path) -> Iterator[Ingesting]:
-    made = Ingesting(database, bus_server, tmp_path)
+def ingesting(database: Database, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Ingesting]:
+    made = Ingesting(database, valkey, tmp_path)
     yield made
     made.bus.close()

@@ -11,7 +11,6 @@ from sqlalchemy import select
 from backend.db.database import Database
 from backend.db.tables import AttemptRow, EventRow, HostRow, JobRow
 from tests.backend.ingest.conftest import Ingesting
-from tests.support.bus import BusServer
 from tests.support.jobs import (
     add_attempt,
     add_job,
@@ -22,6 +21,7 @@ from tests.support.jobs import (
     heartbeat,
     step_line,
 )
+from tests.support.valkey import ValkeyServer
 from tunedeck.bus import EVENTS_STREAM, HelloMessage
 
 
@@ -149,18 +149,18 @@ def test_any_message_of_an_attempt_extends_its_lease(ingesting: Ingesting, datab
 
 
 def test_listening_begins_again_after_the_bus_was_away(
-    ingesting: Ingesting, database: Database, bus_server: BusServer
+    ingesting: Ingesting, database: Database, valkey: ValkeyServer
 ) -> None:
     job_id = running_job(database)
     ingesting.ingest.round()
     time.sleep(0.05)
     listened_s = ingesting.ingest.listening_for_s()
     assert listened_s > 0
-    bus_server.stop()
+    valkey.kill(lose_data=True)
     with pytest.raises(redis.RedisError):
         ingesting.ingest.round()
     assert ingesting.ingest.listening_for_s() == 0
-    bus_server.start()
+    valkey.start()
     ingesting.hear(events_message(job_id, [step_line(1, 1)]))
     assert ingesting.ingest.listening_for_s() < listened_s
     assert stored_steps(database, job_id) == [1]

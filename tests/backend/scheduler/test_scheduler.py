@@ -16,8 +16,8 @@ from backend.db.database import Database
 from backend.db.tables import AttemptRow, JobRow
 from backend.scheduler.leadership import Leadership
 from backend.scheduler.scheduler import MESSAGE_PATIENCE_S, Scheduler
-from tests.support.bus import BusServer
 from tests.support.jobs import add_host, add_job, add_running_job
+from tests.support.valkey import ValkeyServer
 from tunedeck.bus import RUN_ATTEMPT_TASK, ControlRecord, RunAttempt, control_key, queue_of
 from tunedeck.settings import Settings
 
@@ -25,7 +25,7 @@ from tunedeck.settings import Settings
 class Ticking:
     """A scheduler that leads, its bus, and how long ingest is said to have heard everything."""
 
-    def __init__(self, database: Database, server: BusServer, folder: Path) -> None:
+    def __init__(self, database: Database, server: ValkeyServer, folder: Path) -> None:
         settings = Settings(data_dir=folder, redis_url=server.url, lease_s=15.0)
         leadership = Leadership(database)
         leadership.renew()
@@ -51,8 +51,8 @@ class Ticking:
 
 
 @pytest.fixture
-def ticking(database: Database, bus_server: BusServer, tmp_path: Path) -> Iterator[Ticking]:
-    made = Ticking(database, bus_server, tmp_path)
+def ticking(database: Database, valkey: ValkeyServer, tmp_path: Path) -> Iterator[Ticking]:
+    made = Ticking(database, valkey, tmp_path)
     yield made
     made.scheduler.close()
     made.bus.close()
@@ -133,17 +133,17 @@ def test_no_lease_ends_before_ingest_has_listened_for_a_whole_lease(ticking: Tic
 
 
 def test_without_the_bus_nothing_is_placed_and_a_new_bus_hears_everything(
-    ticking: Ticking, database: Database, bus_server: BusServer
+    ticking: Ticking, database: Database, valkey: ValkeyServer
 ) -> None:
     with database.writing() as session:
         add_host(session, time.time())
         running = add_running_job(session, time.time())
         waiting = add_job(session, time.time(), "cuda", 1)
     ticking.tick()
-    bus_server.stop()
+    valkey.kill(lose_data=True)
     with pytest.raises(redis.RedisError):
         ticking.tick()
-    bus_server.start()
+    valkey.start()
     with database.writing() as session:
         session.get_one(AttemptRow, (waiting.id, 1)).message_sent_at -= MESSAGE_PATIENCE_S
     ticking.tick()
@@ -151,11 +151,9 @@ def test_without_the_bus_nothing_is_placed_and_a_new_bus_hears_everything(
     assert [message.job_id for message in ticking.messages()] == [waiting.id]
 
 
-def test_a_backend_that_does_not_lead_decides_nothing(
-    database: Database, bus_server: BusServer, tmp_path: Path
-) -> None:
-    leading = Ticking(database, bus_server, tmp_path)
-    other = Ticking(database, bus_server, tmp_path)
+def test_a_backend_that_does_not_lead_decides_nothing(database: Database, valkey: ValkeyServer, tmp_path: Path) -> None:
+    leading = Ticking(database, valkey, tmp_path)
+    other = Ticking(database, valkey, tmp_path)
     with database.writing() as session:
         add_host(session, time.time())
         add_job(session, time.time(), "cuda", 1)

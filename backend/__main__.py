@@ -27,9 +27,7 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def main() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = Settings()
+def server_of(settings: Settings) -> Server:
     config = uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -43,7 +41,12 @@ def main() -> None:
         log_config=None,
         timeout_graceful_shutdown=_GRACE_S,
     )
-    Server(config).run()
+    return Server(config)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    server_of(Settings()).run()
 
 
 if __name__ == "__main__":

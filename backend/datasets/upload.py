@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -93,7 +94,8 @@ class UploadReader:
 
     def close(self) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # what a full disk did not take is removed anyway
+                self._file.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _checked_name(self, problems: list[Problem]) -> str:

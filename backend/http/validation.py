@@ -33,7 +33,6 @@ _MENDS = {
     "string_type": "give a text",
     "model_type": "give an object of its fields",
     "dict_type": "give an object",
-    "json_invalid": "send valid JSON",
 }
 _SOURCES = ("body", "query", "path", "header", "cookie")
 
@@ -45,6 +44,9 @@ def problems_of(faults: Sequence[Mapping[str, Any]], model: type[BaseModel] | No
 
 def _problem(fault: Mapping[str, Any], model: type[BaseModel] | None) -> Problem:
     kind, path = fault["type"], _path(fault["loc"])
+    if kind == "json_invalid":
+        message = f"the body is not valid JSON: {fault['ctx']['error']} at character {path[-1]}"
+        return Problem("", None, message, "send valid JSON")
     field = ".".join(path)
     value = None if kind == "missing" else fault.get("input")
     message = _message(kind, field, value, fault["msg"])

@@ -15,7 +15,6 @@ from typing import Any
 import httpx
 import pytest
 import schemathesis
-import uvicorn
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import (
@@ -24,7 +23,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from backend.__main__ import Server
+from backend.__main__ import server_of
 from backend.app import create_app
 from tests.support.backend import SPEC, add_host, write_dataset, write_model
 from tunedeck.settings import Settings
@@ -37,8 +36,7 @@ STREAM = "/api/v1/stream"  # never ends; tests/backend/feed has tests of its own
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a backend behind a real uvicorn, with a model, a data set, a host and a job."""
     deployment = Settings(data_dir=tmp_path_factory.mktemp("openapi"), port=0)
-    app = create_app(deployment)
-    server = Server(uvicorn.Config(app, port=0, loop="uvloop", http="httptools", log_level="error"))
+    server = server_of(deployment)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
@@ -47,7 +45,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     port = server.servers[0].sockets[0].getsockname()[1]
     token = deployment.token_file.read_text().strip()
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {token}"}) as client:
-        _stock(client, app, deployment.data_dir)
+        _stock(client, server.config.app, deployment.data_dir)
         yield client
     server.should_exit = True
     thread.join(20)

@@ -74,6 +74,7 @@ def test_a_body_that_is_no_object_or_no_json_is_refused(stocked: TestClient) -> 
     assert stocked.post(JOBS, json=[1]).status_code == 422
     broken = stocked.post(JOBS, content=b"{", headers={"content-type": "application/json"})
     latin = stocked.post(JOBS, content=b'{"name": "\xe9"}', headers={"content-type": "application/json"})
+    assert "at character 1" in broken.json()["error"]["message"]
     for answer in (broken, latin):
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_input")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -140,11 +141,16 @@ def start_engine(spec: ResolvedSpec, folder: Path, *arguments: str) -> subproces
     folder.mkdir(parents=True, exist_ok=True)
     spec_file = folder / "spec.json"
     spec_file.write_text(spec.model_dump_json())
+    return start(spec.hardware.num_devices, "worker.engine", str(spec_file), str(folder), *arguments)
+
+
+def start(num_processes: int, module: str, *arguments: str) -> subprocess.Popen[str]:
+    """Start a module in one process, or in several under torchrun."""
     launcher = [sys.executable, "-m"]
-    if spec.hardware.num_devices > 1:
-        launcher += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(spec.hardware.num_devices), "-m"]
+    if num_processes > 1:
+        launcher += ["torch.distributed.run", "--standalone", "--nproc-per-node", str(num_processes), "-m"]
     return subprocess.Popen(
-        [*launcher, "worker.engine", str(spec_file), str(folder), *arguments],
+        [*launcher, module, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -170,10 +176,19 @@ def losses(folder: Path) -> list[float]:
     return [event["metrics"]["loss"] for event in events(folder, "step")]
 
 
-def train_here(spec: ResolvedSpec, folder: Path, resume_from: Path | None = None) -> str:
+def train_here(spec: ResolvedSpec, folder: Path, resume_from: Path | None = None, rank: int = 0) -> str:
     """Train in this process, without the launch around it; returns the outcome, raises what the training raises."""
     (folder / "control").mkdir(parents=True, exist_ok=True)
+    if rank != 0:
+        return train(Attempt(spec, RunFolder(folder), resume_from, None))
     with EventLog(folder / "events.jsonl") as log:
         outcome = train(Attempt(spec, RunFolder(folder), resume_from, log))
         log.end(outcome)
     return outcome
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])

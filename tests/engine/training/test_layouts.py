@@ -1,0 +1,83 @@
+"""However the ranks are laid out, the curve is the same, and a checkpoint goes on under another layout."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.engine.tiny import events, free_port, losses, resolved_spec, start, train_here
+from tunedeck.resolved import ResolvedSpec
+
+TENSOR = {"tensor_model_parallel_size": 2}
+LAYOUTS: dict[str, dict[str, Any]] = {
+    "data": {"use_distributed_optimizer": True},
+    "data without the distributed optimizer": {"use_distributed_optimizer": False},
+    "tensor": TENSOR,
+    "tensor and sequence": {**TENSOR, "sequence_parallel": True},
+    "pipeline": {"pipeline_model_parallel_size": 2},
+    "resumed as tensor and sequence": {**TENSOR, "sequence_parallel": True},
+    "resumed as data": {},
+}
+
+
+@pytest.fixture(scope="module")
+def curves(tiny_qwen3: Path, sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """The run folders of one process and of every layout on two. Those that are resumed go on from one process."""
+    root = tmp_path_factory.mktemp("layouts")
+    folders = {name: root / name.replace(" ", "-") for name in ["one process", *LAYOUTS]}
+    train_here(_spec(tiny_qwen3, sums, 1, {}), folders["one process"])
+    trainings = []
+    for name, parallelism in LAYOUTS.items():
+        resume_from = folders["one process"] / "checkpoints" / "iter_0000003" if name.startswith("resumed") else ""
+        trainings.append(
+            {
+                "spec": _spec(tiny_qwen3, sums, 2, parallelism).model_dump(mode="json"),
+                "folder": str(folders[name]),
+                "resume_from": str(resume_from),
+                "port": free_port(),
+            }
+        )
+    list_file = root / "trainings.json"
+    list_file.write_text(json.dumps(trainings))
+    process = start(2, "tests.engine.training.several_layouts", str(list_file))
+    try:
+        output, _ = process.communicate(timeout=180)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    yield folders
+
+
+def _spec(model: Path, data: Path, num_devices: int, parallelism: dict[str, Any]) -> ResolvedSpec:
+    return resolved_spec(
+        model,
+        data,
+        num_devices,
+        parallelism=parallelism,
+        batching={"train_iters": 6, "max_tokens_per_gpu": 200},
+        checkpointing={"save_interval": 3},
+    )
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_two_processes_draw_the_curve_of_one(curves: dict[str, Path], layout: str) -> None:
+    one, two = curves["one process"], curves[layout]
+    first = 3 if layout.startswith("resumed") else 0
+    expected, got = losses(one)[first:], losses(two)
+    assert len(got) == 6 - first
+    torch.testing.assert_close(torch.tensor(got), torch.tensor(expected), atol=1e-4, rtol=0)
+    final = [events(folder, "eval")[-1]["metrics"]["validation_loss"] for folder in (one, two)]
+    assert final[0] == pytest.approx(final[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_events_tell_the_layout_and_leave_nothing_behind(curves: dict[str, Path], layout: str) -> None:
+    facts = events(curves[layout], "plan")[0]["facts"]
+    assert facts["num_ranks"] == 2
+    assert facts["data_parallel_size"] == (2 if layout in ("data", "resumed as data") or "without" in layout else 1)
+    assert not (curves[layout] / "samples").exists()

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.engine.model.specs import layout_spec
+from tunedeck.errors import SpecInvalid
+from worker.engine.model import Architecture, configuration, transformer_config
+
+ARCHITECTURE = Architecture(
+    hf_name="Qwen3ForCausalLM",
+    num_layers=4,
+    hidden_size=64,
+    ffn_hidden_size=96,
+    num_attention_heads=8,
+    num_query_groups=2,
+    kv_channels=16,
+    vocab_size=100,
+    max_position_embeddings=128,
+    layernorm_epsilon=1e-6,
+    rotary_base=1e6,
+    rope_scaling_factor=1.0,
+    tied_embeddings=True,
+    qkv_bias=False,
+    qk_layernorm=True,
+)
+
+
+@pytest.fixture
+def with_transformer_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if it were installed: the configuration only asks whether it can be found."""
+    monkeypatch.setattr(configuration, "find_spec", lambda name: object() if name == "transformer_engine" else None)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_fp8_is_refused_where_nothing_can_compute_it(device: str) -> None:
+    spec = layout_spec(device=device, precision={"fp8_format": "e4m3"})
+    with pytest.raises(SpecInvalid) as caught:
+        transformer_config(ARCHITECTURE, spec)
+    assert [problem.field for problem in caught.value.problems] == ["precision.fp8_format"]
+
+
+def test_a_gpu_without_transformer_engine_is_refused() -> None:
+    with pytest.raises(SpecInvalid, match="Transformer Engine"):
+        transformer_config(ARCHITECTURE, layout_spec(device="cuda"))
+
+
+@pytest.mark.parametrize(
+    "parallelism, field",
+    [
+        ({"tensor_model_parallel_size": 4}, "parallelism.tensor_model_parallel_size"),
+        ({"pipeline_model_parallel_size": 3}, "parallelism.pipeline_model_parallel_size"),
+        ({"sequence_parallel": True}, "parallelism.sequence_parallel"),
+    ],
+)
+def test_a_layout_that_does_not_divide_the_model_is_refused(parallelism: dict[str, Any], field: str) -> None:
+    with pytest.raises(SpecInvalid) as caught:
+        transformer_config(ARCHITECTURE, layout_spec(parallelism=parallelism))
+    assert caught.value.problems[0].field == field
+
+
+def test_recompute_reaches_megatron() -> None:
+    recompute = {"recompute_granularity": "full", "recompute_num_layers": 2}
+    config = transformer_config(ARCHITECTURE, layout_spec(recompute=recompute))
+    assert (config.recompute_granularity, config.recompute_method, config.recompute_num_layers) == (
+        "full",
+        "uniform",
+        2,
+    )
+
+
+@pytest.mark.usefixtures("with_transformer_engine")
+def test_fp8_param_gather_without_fp8_is_refused() -> None:
+    with pytest.raises(SpecInvalid, match="needs an fp8_format"):
+        transformer_config(ARCHITECTURE, layout_spec(device="cuda", precision={"fp8_param_gather": True}))

@@ -6,7 +6,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -78,7 +79,9 @@ def create_app(settings: Settings) -> FastAPI:
 
 def _rest() -> APIRouter:
     common = documented(BadInput, LoginRequired, OriginRefused, TooLarge, Unavailable, DiskFull)
-    api = APIRouter(prefix="/api/v1", responses=common, max_body_size=MAX_BODY_BYTES)
+    # Only documents how to log in: the guards have checked it before any route is looked for.
+    bearer = Security(HTTPBearer(auto_error=False, description="or the session cookie"))
+    api = APIRouter(prefix="/api/v1", responses=common, max_body_size=MAX_BODY_BYTES, dependencies=[bearer])
     for router in _REST:
         api.include_router(router)
     return api

@@ -94,7 +94,8 @@ def test_plotly_is_served_from_its_package_compressed_and_cacheable(stranger: Te
 def test_static_files_need_no_login_and_are_kept_only_under_their_hash(stranger: TestClient) -> None:
     plain = stranger.get("/static/css/base.css")
     assert (plain.status_code, plain.headers["cache-control"]) == (200, "no-cache")
-    kept = stranger.get("/static/v-0123456789ab/css/base.css")
+    linked = re.findall(r'href="(/static/v-[0-9a-f]{12}/css/base.css)"', stranger.get("/login").text)
+    kept = stranger.get(linked[0])
     assert kept.content == plain.content
     assert "immutable" in kept.headers["cache-control"]
 

@@ -43,7 +43,9 @@ class Listener:
     async def take(self, timeout_s: float) -> list[Message]:
         """All that waits; nothing at all after `timeout_s` seconds of silence."""
         try:
-            await asyncio.wait_for(self._filled.wait(), timeout_s)
+            # Not wait_for: on Python 3.11 it swallows a cancellation that comes together with the result.
+            async with asyncio.timeout(timeout_s):
+                await self._filled.wait()
         except TimeoutError:
             return []
         self._filled.clear()

@@ -61,7 +61,8 @@ class FeedResponse(Response):
                 await _cancel(tasks)
         _look_at(done)
         with suppress(TimeoutError):
-            await asyncio.wait_for(send({"type": "http.response.body", "body": b""}), FAREWELL_S)
+            async with asyncio.timeout(FAREWELL_S):
+                await send({"type": "http.response.body", "body": b""})
 
     async def _send_all(self, listener: Listener, send: Send) -> None:
         async with aclosing(self._parts(listener)) as parts:

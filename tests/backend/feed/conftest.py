@@ -23,7 +23,7 @@ class Heard:
 
 
 def parsed(text: str) -> list[Heard]:
-    """The events in a stream's text. Comments and retry lines are no events."""
+    """The events in one part of a stream: a part never ends inside a message. Comments and retry lines are none."""
     found = []
     for block in text.split("\n\n"):
         fields = dict(line.split(": ", 1) for line in block.splitlines() if ": " in line and line[0] != ":")
@@ -36,16 +36,12 @@ class Client:
     """Runs a response as a server would."""
 
     def __init__(self, response: FeedResponse) -> None:
-        self.text = ""
+        self.heard: list[Heard] = []
         self.is_finished = False
         self.may_read = asyncio.Event()
         self.may_read.set()
         self._gone = asyncio.Event()
         self._task = asyncio.create_task(response({"type": "http"}, self._receive, self._send))
-
-    @property
-    def heard(self) -> list[Heard]:
-        return parsed(self.text)
 
     @property
     def steps(self) -> list[int]:
@@ -76,5 +72,5 @@ class Client:
     async def _send(self, message: Message) -> None:
         await self.may_read.wait()
         if message["type"] == "http.response.body":
-            self.text += message["body"].decode()
+            self.heard += parsed(message["body"].decode())
             self.is_finished = not message.get("more_body", False)

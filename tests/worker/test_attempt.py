@@ -35,6 +35,7 @@ def test_a_doubled_message_starts_one_engine(worker: WorkerProcess, backend: Bac
     later = order("plain", 5, job_id="job2")
     backend.begin(later)
     backend.read_until(lambda: backend.ends(later))
+    assert worker.running(f"/{job.job_id}/") == []
     assert len(backend.ends(job)) == 1
     assert [event["seq"] for event in backend.events(job)] == list(range(1, 203))
 

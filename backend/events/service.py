@@ -9,6 +9,7 @@ from tunedeck.errors import BadInput, NotFound
 from tunedeck.views import EventView, Page
 
 _LARGEST_ID = 2**63 - 1
+_MOST_DIGITS = 19
 
 
 def events(database: Database, job_id: str, cursor: str, kinds: frozenset[str], limit: int) -> Page[EventView]:
@@ -35,6 +36,7 @@ def event_id(given: str, field: str) -> int:
     """A feed id as it is sent: decimal digits; "" is 0, before every event. Raises BadInput at `field`."""
     if not given:
         return 0
-    if given.isascii() and given.isdigit() and int(given[:20]) <= _LARGEST_ID:
-        return int(given[:20])
+    is_number = given.isascii() and given.isdigit() and len(given) <= _MOST_DIGITS
+    if is_number and int(given) <= _LARGEST_ID:
+        return int(given)
     raise BadInput.at(field, given, f"{given!r} is not the id of an event", "send the id of an event, or nothing")

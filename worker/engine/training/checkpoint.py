@@ -21,6 +21,7 @@ from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
+from megatron.core.transformer.module import MegatronModule
 
 from tunedeck.errors import Conflict, NotFound
 
@@ -87,8 +88,8 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
         # Streams of random numbers belong to ranks; another layout has others. Without dropout none is used.
         wanted["rng"] = _sharded_rng()
     loaded = dist_checkpointing.load(wanted, str(source))
-    for name, chunk in _named(state.chunks):
-        chunk.load_state_dict(loaded[name])
+    for name, model in _models(state):
+        model.load_state_dict(loaded[name])
     state.optimizer.load_state_dict(loaded["optimizer"])
     state.scheduler.load_state_dict(loaded["scheduler"])
     if "rng" in loaded:
@@ -113,12 +114,13 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("iter_"))
 
 
-def _named(chunks: list[DistributedDataParallel]) -> list[tuple[str, DistributedDataParallel]]:
-    return [(f"model{index}", chunk) for index, chunk in enumerate(chunks)]
+def _models(state: TrainState) -> list[tuple[str, MegatronModule]]:
+    """The models below DDP, whose own state would carry a prefix that its loading does not expect."""
+    return [(f"model{index}", chunk.module) for index, chunk in enumerate(state.chunks)]
 
 
 def _sharded_state(state: TrainState, *, is_loading: bool) -> dict[str, Any]:
-    models = {name: chunk.sharded_state_dict(metadata=dict(_METADATA)) for name, chunk in _named(state.chunks)}
+    models = {name: model.sharded_state_dict(metadata=dict(_METADATA)) for name, model in _models(state)}
     optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=dict(_METADATA))
     return {**models, "optimizer": optimizer, "scheduler": state.scheduler.state_dict()}
 

@@ -2,12 +2,15 @@
 
 KNOWN_CALL_SITES: frozenset[str] = frozenset(
     [
+        "dist_checkpointing/strategies/filesystem_async.py:FileSystemWriterAsync.preload_tensors",
+        "dist_checkpointing/strategies/state_dict_saver.py:save_state_dict_async_finalize",
         "distributed/param_and_grad_buffer.py:_ParamAndGradBuffer.__init__",
         "models/common/embeddings/rotary_pos_embedding.py:RotaryEmbedding.get_emb",
         "models/common/language_module/language_module.py:LanguageModule.setup_embeddings_and_output_layer",
         "optimizer/clip_grads.py:clip_grad_by_total_norm_fp32",
         "optimizer/clip_grads.py:get_grad_norm_fp32",
         "optimizer/distrib_optimizer.py:DistributedOptimizer.__init__",
+        "optimizer/distrib_optimizer.py:DistributedOptimizer.get_parameter_state_dp_zero",
         "optimizer/distrib_optimizer.py:DistributedOptimizer._build_model_and_main_param_groups",
         "optimizer/optimizer.py:FP32Optimizer.__init__",
         "optimizer/optimizer.py:MixedPrecisionOptimizer.__init__",

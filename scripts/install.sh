@@ -29,7 +29,7 @@ find_python() {
             return
         fi
     done
-    fail "Tunedeck needs Python 3.11, 3.12 or 3.13; found: $(python3 --version 2>&1 || true)." \
+    fail "Tunedeck needs Python 3.11, 3.12 or 3.13; ${PYTHON:-python3} says: $("${PYTHON:-python3}" --version 2>&1 || true)" \
         "Install one (Debian 12, Ubuntu 24.04: apt install python3 python3-venv) or name one: make PYTHON=/path/to/python3.12 …"
 }
 
@@ -46,16 +46,17 @@ has_nvidia_driver() {
     [ -e /proc/driver/nvidia ] || { command -v nvidia-smi >/dev/null && nvidia-smi >/dev/null 2>&1; }
 }
 
+# What pip says goes into the log: where something fails, all of it is shown.
 pip_install() {
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@"
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "$@" >>"$LOG" 2>&1
 }
 
 install_cpu_torch() {
     local torch
     torch=$(grep '^torch==' constraints/cpu.txt)
     echo "Installing $torch (no NVIDIA driver found)"
-    pip_install "$torch" >"$LOG" 2>&1 && return
-    pip_install "$torch" --extra-index-url "$CPU_INDEX" >>"$LOG" 2>&1 && return
+    pip_install "$torch" && return
+    pip_install "$torch" --extra-index-url "$CPU_INDEX" && return
     cat "$LOG" >&2
     fail "$torch could not be installed. Tried: this machine's pip configuration, then $CPU_INDEX." \
         "Give pip an index that has it (pip config set global.extra-index-url …), or go online, and run make again."
@@ -68,6 +69,7 @@ main() {
         python=$(find_python)
         make_venv "$python"
     fi
+    : >"$LOG"
     # PyTorch publishes CPU builds under a name of their own ("+cpu") for Linux only; elsewhere the plain one is it.
     local constraints=()
     if [ "$(uname -s)" = Linux ] && ! has_nvidia_driver; then
@@ -75,7 +77,9 @@ main() {
         constraints=(-c constraints/cpu.txt)
     fi
     echo "Installing Tunedeck [$extras]"
-    pip_install -e ".[$extras]" ${constraints[@]+"${constraints[@]}"}
+    pip_install -e ".[$extras]" ${constraints[@]+"${constraints[@]}"} && return
+    cat "$LOG" >&2
+    fail "pip could not install Tunedeck; what it said is above."
 }
 
 main "$@"

@@ -28,12 +28,8 @@ PROGRAM = Path(sys.executable).with_name("tunedeck")
 def up(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
     """A running `tunedeck up`; whatever the test did, nothing of it is left afterwards."""
     with (data_dir.parent / f"{data_dir.name}.out").open("w") as output:
-        process = subprocess.Popen(
-            [PROGRAM, "up", "--data-dir", str(data_dir), "--port", "0", *options],
-            stdout=output,
-            stderr=output,
-            text=True,
-        )
+        command = [PROGRAM, "up", "--data-dir", str(data_dir), "--port", "0"]
+        process = subprocess.Popen(command, stdout=output, stderr=output, text=True)
     try:
         yield process
     finally:
@@ -69,63 +65,55 @@ def is_well(data_dir: Path) -> bool:
         return False
 
 
-def test_the_printed_link_logs_in(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    with up(data_dir):
-        link = wait_until_it_serves(data_dir)
-        answer = httpx.get(link, trust_env=False)
-        assert answer.status_code == 303 and answer.cookies
-        assert (data_dir / "token").stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_at_the_end_no_process_and_no_lock_is_left(tmp_path: Path, number: signal.Signals) -> None:
-    data_dir = tmp_path / "data"
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
+    """One `up` for the tests that leave it running."""
+    data_dir = tmp_path_factory.mktemp("up") / "data"
     with up(data_dir) as process:
         wait_until_it_serves(data_dir)
-        assert child(data_dir, "backend") and child(data_dir, "worker")
-        process.send_signal(number)
-        assert process.wait(60) == 0
-        assert processes_of(data_dir) == []
-        assert Address.read(data_dir) is None
-        with up(data_dir):
-            wait_until_it_serves(data_dir)
+        yield data_dir, process
 
 
-def test_kill_9_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    with up(data_dir) as process:
-        wait_until_it_serves(data_dir)
-        process.kill()
-        process.wait()
-        wait_for(lambda: not processes_of(data_dir), "the end of every process")
-        with up(data_dir):
-            wait_until_it_serves(data_dir)
+Serving = tuple[Path, subprocess.Popen[str]]
 
 
-def test_a_second_up_on_the_same_folder_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
-    data_dir = tmp_path / "data"
-    with up(data_dir) as process:
-        wait_until_it_serves(data_dir)
-        second = subprocess.run(
-            [PROGRAM, "up", "--data-dir", str(data_dir), "--port", "0"], capture_output=True, text=True, check=False
-        )
-        assert second.returncode == 1
-        assert second.stderr.startswith(f"Error: another `tunedeck up` (pid {process.pid}) already serves {data_dir}\n")
-        assert is_well(data_dir)
+def test_the_printed_link_logs_in(serving: Serving) -> None:
+    data_dir, _ = serving
+    answer = httpx.get(wait_until_it_serves(data_dir), trust_env=False)
+    assert answer.status_code == 303 and answer.cookies
+    assert (data_dir / "token").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_second_up_on_the_same_folder_is_refused_with_the_pid_of_the_first(serving: Serving) -> None:
+    data_dir, process = serving
+    command = [PROGRAM, "up", "--data-dir", str(data_dir), "--port", "0"]
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert second.stderr.startswith(f"Error: another `tunedeck up` (pid {process.pid}) already serves {data_dir}\n")
+    assert is_well(data_dir)
 
 
 @pytest.mark.parametrize("module", ["backend", "worker"])
-def test_a_child_that_is_killed_comes_back(tmp_path: Path, module: str) -> None:
+def test_a_child_that_is_killed_comes_back(serving: Serving, module: str) -> None:
+    data_dir, _ = serving
+    killed = child(data_dir, module)
+    assert killed
+    killed.kill()
+    wait_for(lambda: (child(data_dir, module) or killed).pid != killed.pid, f"a new {module}")
+    wait_for(lambda: is_well(data_dir), "good health")
+    assert f"{module} was ended by SIGKILL" in said(data_dir)
+
+
+def test_neither_ctrl_c_nor_kill_9_leaves_a_process_or_a_lock(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
-    with up(data_dir):
-        wait_until_it_serves(data_dir)
-        killed = child(data_dir, module)
-        assert killed
-        killed.kill()
-        wait_for(lambda: (child(data_dir, module) or killed).pid != killed.pid, f"a new {module}")
-        wait_for(lambda: is_well(data_dir), "good health")
-        assert f"{module} was ended by SIGKILL" in said(data_dir)
+    for number, returncode in ((signal.SIGINT, 0), (signal.SIGKILL, -9), (signal.SIGTERM, 0)):
+        with up(data_dir) as process:
+            wait_until_it_serves(data_dir)
+            assert child(data_dir, "backend") and child(data_dir, "worker")
+            process.send_signal(number)
+            assert process.wait(60) == returncode
+            wait_for(lambda: not processes_of(data_dir), f"the end of every process after {number.name}")
+    assert Address.read(data_dir) is None
 
 
 def test_a_backend_that_cannot_start_is_an_error_with_its_last_words_and_leaves_nothing(tmp_path: Path) -> None:

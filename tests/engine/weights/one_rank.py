@@ -1,13 +1,13 @@
 """The program of one rank: import a Hugging Face folder, run a pack through it, train one step, export it again.
 
-A test calls `main` in its own process for a world of one, or starts this file under torchrun for several ranks:
-    one_rank.py SPEC.json MODEL TARGET RESULT.pt
-RESULT.pt holds the logits [1, T, V], the loss per token [1, T], the gradient norm of the step and the answered call
-sites of megatron-core.
+A test calls `main` in its own process for a world of one, or starts this file once for each of several ranks, with the
+variables that torchrun sets and a JSON list of jobs: {"spec", "model", "export", "result", "port"}. A result holds the
+logits [1, T, V], the loss per token [1, T], the gradient norm of the step and the answered call sites of megatron-core.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -122,7 +122,9 @@ def _of_all_ranks(value: Any) -> list[Any]:
 
 
 if __name__ == "__main__":
-    spec_file, model_path, target_path, result_path = map(Path, sys.argv[1:])
-    result = main(ResolvedSpec.model_validate_json(spec_file.read_text()), model_path, target_path)
-    if os.environ["RANK"] == "0":
-        torch.save(result, result_path)
+    # Each job meets at a port of its own: the meeting point of the one before still holds what it left there.
+    for job in json.loads(Path(sys.argv[1]).read_text()):
+        os.environ["MASTER_PORT"] = str(job["port"])
+        result = main(ResolvedSpec.model_validate(job["spec"]), Path(job["model"]), Path(job["export"]))
+        if os.environ["RANK"] == "0":
+            torch.save(result, job["result"])

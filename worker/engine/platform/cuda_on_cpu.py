@@ -6,8 +6,8 @@ calls and nothing else: arithmetic, communication and autograd are PyTorch's own
 exists. Patching megatron-core's source was rejected (a fork that nobody else runs), and so was replacing the tensor
 factories of torch for the whole process (it would change what other libraries mean by "cuda" too).
 
-Every function that was answered is remembered. `call_sites()` lists them, and a test compares the list with the one that
-was reviewed, so that a new version of megatron-core cannot come to rely on this file unseen.
+Every function that was answered is remembered. `call_sites()` lists them, and a test compares the list with the one
+that was reviewed, so that a new version of megatron-core cannot come to rely on this file unseen.
 """
 
 from __future__ import annotations

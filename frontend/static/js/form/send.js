@@ -47,7 +47,7 @@ function showRefusal(form, fault, error) {
 /** A file's name as a name of the registry. @param {HTMLInputElement} source @param {HTMLInputElement} target */
 export function suggestName(source, target) {
   let suggested = "";
-  source.addEventListener("change", () => {
+  source.addEventListener("input", () => {
     if (target.value && target.value !== suggested) return;
     const last = source.value.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1) ?? "";
     suggested = last.replace(/\.jsonl?$/i, "").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 80);

@@ -1,4 +1,4 @@
-/** The log of the engine: the last lines, live ones after them, earlier ones on demand. At most MOST_LINES are in the page. */
+/** The log of the engine: the last lines, live ones after them, earlier ones on demand. At most MOST_LINES are in the page while it follows. */
 
 import { get } from "../api.js";
 import { byId } from "../dom.js";
@@ -78,7 +78,9 @@ export class LogTail {
   #append(lines) {
     this.lines.append(...lines.map((text, at) => lineElement(this.#last + 1 + at, text)));
     this.#last += lines.length;
-    while (this.lines.childElementCount > MOST_LINES) {
+    // Who reads further up must not have the lines pulled away; a much longer tail is cut all the same.
+    const most = this.#follows ? MOST_LINES : 3 * MOST_LINES;
+    while (this.lines.childElementCount > most) {
       this.lines.firstElementChild.remove();
       this.#first += 1;
     }
@@ -89,11 +91,12 @@ export class LogTail {
   async #earlier() {
     const from = Math.max(1, this.#first - CHUNK);
     const answer = await get(`/jobs/${this.jobId}/logs`, { first_line: from, limit: this.#first - from });
-    const height = this.frame.scrollHeight;
+    const height = this.lines.offsetHeight;
     this.#follow(false);
     this.lines.prepend(...answer.lines.map((text, at) => lineElement(answer.first_line + at, text)));
     this.#first = from;
-    this.frame.scrollTop += this.frame.scrollHeight - height;
+    // What was the first line stands at the top: the eye goes on upwards from there.
+    this.frame.scrollTop = this.lines.offsetHeight - height;
     this.#note();
   }
 

@@ -1,0 +1,128 @@
+"""One service and one Chromium for all browser tests; a logged-in page of its own for each.
+
+Whatever a page writes to the console as an error, or throws, fails its test.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from tests.browser.scripted_worker import ScriptedAttempt, ScriptedWorker
+from tests.browser.service import BusAndBackend, wait_for
+from tests.support.backend import write_dataset, write_model
+from tunedeck.client import Client
+
+CHROMIUM_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+# Several test runs may share two cores: this is patience, not a measurement.
+expect.set_options(timeout=30_000)
+SCREENS = Path(__file__).parents[2] / "build" / "screens"
+
+Attempt = Callable[..., ScriptedAttempt]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One that is installed on the machine, else the one that Playwright has installed."""
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=list(CHROMIUM_FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusAndBackend]:
+    """With the model `tiny`, the data set `chats` and the host `box`."""
+    running = BusAndBackend(tmp_path_factory.mktemp("d"))
+    try:
+        running.start()
+        model = write_model(running.settings.models_dir / "tiny")
+        dataset = write_dataset(running.settings.datasets_dir / "chats.jsonl")
+        with running.client() as client:
+            client.add_model("tiny", model)
+            client.add_dataset("chats", dataset)
+        yield running
+    finally:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def worker(service: BusAndBackend) -> Iterator[ScriptedWorker]:
+    scripted = ScriptedWorker(service.settings.resolved_redis_url())
+    with service.client() as client:
+        wait_for(lambda: client.hosts(), "the host")
+    yield scripted
+    scripted.close()
+
+
+@pytest.fixture
+def client(service: BusAndBackend) -> Iterator[Client]:
+    with service.client() as made:
+        yield made
+
+
+@pytest.fixture
+def attempt(worker: ScriptedWorker, client: Client) -> Attempt:
+    """`attempt("name")` submits a job of that name and takes its first attempt."""
+
+    def start(name: str, num_steps: int = 300) -> ScriptedAttempt:
+        spec = {
+            "name": name,
+            "model": "tiny",
+            "dataset": "chats",
+            "batching": {"global_batch_size": 4, "train_iters": num_steps},
+        }
+        return ScriptedAttempt(worker, client, client.submit(spec).id)
+
+    return start
+
+
+@pytest.fixture
+def page_of(chromium: Browser, service: BusAndBackend) -> Iterator[Callable[..., Page]]:
+    """`page_of(width=390, color_scheme="dark")`: a page that is logged in."""
+    contexts: list[BrowserContext] = []
+    faults: list[str] = []
+
+    def open_page(width: int = 1440, color_scheme: str = "light", may_fail: bool = False) -> Page:
+        context = chromium.new_context(
+            base_url=service.url,
+            viewport={"width": width, "height": 900},
+            color_scheme=color_scheme,  # type: ignore[arg-type]
+            has_touch=width < 720,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.goto(f"/login?token={service.token}&next=/cluster")
+        if not may_fail:
+            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert not faults, "\n".join(faults)
+
+
+@pytest.fixture
+def page(page_of: Callable[..., Page]) -> Page:
+    return page_of()

@@ -1,0 +1,78 @@
+"""A bus and a backend as real processes on a data folder of their own. The worker is scripted: see scripted_worker.py."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from tunedeck.client import Client
+from tunedeck.settings import Settings
+from tunedeck.up import children
+from tunedeck.up.port import base_url, free_port
+
+PATIENCE_S = 60.0
+
+
+def wait_for(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for: {what}"
+        time.sleep(0.05)
+
+
+class BusAndBackend:
+    """`kill_backend` is a kill -9: the backend has no chance to say goodbye to its listeners."""
+
+    def __init__(self, data_dir: Path) -> None:
+        port = free_port("127.0.0.1", 0)
+        self.settings = Settings(data_dir=data_dir, port=port, heartbeat_s=0.5, lease_s=300.0)
+        self.url = base_url("127.0.0.1", port)
+        self._env = {**os.environ, **self.settings.as_env()}
+        self._log: IO[bytes] = (data_dir / "processes.log").open("ab")
+        self._running: list[subprocess.Popen[bytes]] = []
+
+    def start(self) -> None:
+        self._start(children.valkey(self.settings, self._env).command)
+        wait_for((self.settings.bus_dir / "valkey.sock").exists, "the bus")
+        self.start_backend()
+
+    @property
+    def token(self) -> str:
+        return self.settings.token_file.read_text().strip()
+
+    def client(self) -> Client:
+        return Client(self.url, self.token)
+
+    def start_backend(self) -> None:
+        self._backend = self._start(children.backend(self.settings, self._env, self.url).command)
+        wait_for(self._answers, "the backend")
+
+    def kill_backend(self) -> None:
+        self._backend.send_signal(signal.SIGKILL)
+        self._backend.wait()
+        self._running.remove(self._backend)
+
+    def stop(self) -> None:
+        for process in reversed(self._running):
+            process.terminate()
+            process.wait(timeout=30)
+        self._log.close()
+
+    def _start(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, env=self._env, stdout=self._log, stderr=self._log)
+        self._running.append(process)
+        return process
+
+    def _answers(self) -> bool:
+        assert self._backend.poll() is None, (self.settings.data_dir / "processes.log").read_text()[-3000:]
+        try:
+            return httpx.get(f"{self.url}/login", trust_env=False).status_code < 500
+        except httpx.TransportError:
+            return False

@@ -1,0 +1,153 @@
+"""The run page while a run goes on: live, after a reload, after the death of the backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Attempt
+from tests.browser.service import BusAndBackend
+from tunedeck.client import Client
+
+LOSS_POINTS = """() => {
+    const [raw] = document.querySelector('#chart-loss .plot').data ?? [{x: [], y: []}];
+    return raw.x.map((x, at) => [x, raw.y[at]]);
+}"""
+
+
+def loss_points(page: Page) -> list[tuple[int, float | None]]:
+    """What the loss chart draws, gaps included."""
+    return [(step, value) for step, value in page.evaluate(LOSS_POINTS)]
+
+
+def wait_for_step(page: Page, step: int) -> None:
+    page.wait_for_function(
+        f"() => document.querySelector('#chart-loss .plot').data?.[0].x.at(-1) === {step}", timeout=30_000
+    )
+
+
+def expect_every_step(page: Page, last: int) -> None:
+    wait_for_step(page, last)
+    points = loss_points(page)
+    assert [step for step, _ in points] == list(range(1, last + 1))
+    assert all(value is not None for _, value in points)
+
+
+def test_charts_grow_with_the_run_and_the_page_says_when_it_has_ended(page: Page, attempt: Attempt) -> None:
+    run = attempt("grows", num_steps=60)
+    run.begin(60)
+    run.steps(20)
+    page.goto(f"/runs/{run.job_id}")
+    expect_every_step(page, 20)
+    expect(page.locator("#run-state")).to_contain_text("running")
+    for _ in range(8):
+        run.steps(5)
+    run.validate()
+    expect_every_step(page, 60)
+    run.succeed()
+    expect(page.locator("#run-state")).to_contain_text("succeeded")
+    expect(page.locator("#run-progress")).to_contain_text("100%")
+    expect(page.locator("#cancel")).to_be_hidden()
+    assert page.title().startswith("succeeded")
+
+
+def test_a_reload_and_a_killed_backend_lose_no_point(
+    page_of: Callable[..., Page], attempt: Attempt, service: BusAndBackend
+) -> None:
+    page = page_of(may_fail=True)  # the browser itself reports the connections that the killed backend drops
+    run = attempt("survives", num_steps=120)
+    run.begin(120)
+    run.steps(30)
+    page.goto(f"/runs/{run.job_id}")
+    expect_every_step(page, 30)
+    run.steps(10)
+    page.reload()
+    run.steps(10)
+    expect_every_step(page, 50)
+    service.kill_backend()
+    run.steps(20)
+    expect(page.locator(".side [data-live]")).to_have_attribute("data-link", "reconnecting")
+    service.start_backend()
+    run.steps(10)
+    expect_every_step(page, 80)
+    expect(page.locator(".side [data-live]")).to_have_attribute("data-link", "live")
+    run.steps(40)
+    expect_every_step(page, 120)
+    run.succeed()
+    expect(page.locator("#run-state")).to_contain_text("succeeded")
+
+
+def test_a_failed_run_shows_message_mend_and_the_end_of_its_log(page: Page, attempt: Attempt) -> None:
+    run = attempt("fails")
+    run.begin(300)
+    run.steps(3)
+    page.goto(f"/runs/{run.job_id}")
+    wait_for_step(page, 3)
+    run.fail("out_of_memory", "Rank 0 asked for 2.1 GiB at step 4.", "Lower batching.max_tokens_per_gpu.", ("last words",))
+    fault = page.locator("#run-fault")
+    for text in ("Rank 0 asked for 2.1 GiB at step 4.", "Lower batching.max_tokens_per_gpu.", "out_of_memory", "last words"):
+        expect(fault).to_contain_text(text)
+    page.reload()
+    expect(fault).to_contain_text("last words")
+
+
+def test_cancel_says_what_happens_and_asks_the_engine_to_stop(page: Page, attempt: Attempt, client: Client) -> None:
+    run = attempt("is-cancelled")
+    run.begin(300)
+    run.steps(7)
+    page.goto(f"/runs/{run.job_id}")
+    expect(page.locator("#run-state")).to_contain_text("running")
+    page.click("#cancel")
+    expect(page.locator("#cancel-effect")).to_contain_text("writes a checkpoint, then frees the devices")
+    page.click("#cancel-now")
+    expect(page.locator("#run-state")).to_contain_text("stopping")
+    assert client.job(run.job_id).desired == "cancel"
+    run.checkpoint()
+    run.cancelled()
+    expect(page.locator("#run-state")).to_contain_text("cancelled")
+    page.click("#tab-checkpoints")
+    expect(page.locator("#checkpoints")).to_contain_text("checkpoints/iter_0000007")
+
+
+def test_the_log_follows_and_stops_following_when_asked(page: Page, attempt: Attempt) -> None:
+    run = attempt("talks")
+    run.begin(300)
+    run.log(f"line {number}" for number in range(1, 801))
+    page.goto(f"/runs/{run.job_id}#logs")
+    lines = page.locator("#log-lines li")
+    expect(lines.last).to_have_text("line 800")
+    run.log(["line 801"])
+    expect(lines.last).to_have_text("line 801")
+    expect(lines.last).to_be_in_viewport()
+    page.click("#follow")
+    page.click("#earlier")
+    expect(lines.first).to_have_text("line 1")
+    run.log(["line 802"])
+    expect(lines.last).to_have_text("line 802")
+    expect(lines.last).not_to_be_in_viewport()
+    assert lines.count() == 802
+
+
+def test_zoom_smoothing_and_log_axis_stand_in_the_url(page: Page, attempt: Attempt) -> None:
+    run = attempt("zooms")
+    run.begin(300)
+    run.steps(100)
+    page.goto(f"/runs/{run.job_id}?x=20-60&smooth=0.5&log=1")
+    wait_for_step(page, 100)
+    layout = page.evaluate("() => { const l = document.querySelector('#chart-loss .plot').layout; return [l.xaxis.range, l.yaxis.type]; }")
+    assert layout == [[20, 60], "log"]
+    assert page.evaluate("() => document.querySelector('#chart-lr .plot').layout.xaxis.range") == [20, 60]
+    page.click("#reset-zoom")
+    page.click("[data-log-y]")
+    assert page.url.endswith("?smooth=0.5")
+
+
+@pytest.mark.parametrize("name", ["JSON", "YAML", "curl"])
+def test_the_spec_can_be_had_as_text(page: Page, attempt: Attempt, name: str) -> None:
+    run = attempt(f"spec-{name.lower()}")
+    page.goto(f"/runs/{run.job_id}#spec")
+    page.click(f"#spec-forms >> text={name}")
+    expect(page.locator("#spec-text")).to_contain_text(f"spec-{name.lower()}")
+    expect(page.locator("#panel-spec")).to_contain_text("lr warmup iters")

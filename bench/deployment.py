@@ -1,0 +1,106 @@
+"""A whole service for a measurement: bus, backend and worker as `tunedeck up` starts them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tunedeck.client import Client
+from tunedeck.demo import assets
+from tunedeck.errors import TunedeckError
+from tunedeck.settings import Settings
+from tunedeck.up import children
+from tunedeck.up.port import base_url, free_port
+
+PATIENCE_S = 120.0
+STOP_S = 30.0
+
+
+@dataclass(frozen=True)
+class Deployment:
+    settings: Settings
+    url: str
+
+    @property
+    def token(self) -> str:
+        return self.settings.token_file.read_text().strip()
+
+    def client(self) -> Client:
+        return Client(self.url, self.token)
+
+
+@contextmanager
+def deployment(data_dir: Path, engine_module: str) -> Iterator[Deployment]:
+    """The demo's model and data set are registered and the worker has said hello. `data_dir` may be used again."""
+    settings = Settings(data_dir=data_dir, port=free_port("127.0.0.1", 0))
+    made = Deployment(settings, base_url(settings.host, settings.port))
+    running: list[subprocess.Popen[bytes]] = []
+    try:
+        _start_all(made, engine_module, running)
+        yield made
+    finally:
+        _stop_all(running)
+
+
+def register_demo(made: Deployment) -> None:
+    model, data = made.settings.models_dir / assets.MODEL_NAME, made.settings.datasets_dir / "demo.jsonl"
+    with made.client() as client:
+        if client.models():
+            return
+        assets.write_base_model(model)
+        assets.write_dataset(data)
+        client.add_model(assets.MODEL_NAME, model)
+        client.add_dataset(assets.DATASET_NAME, data)
+
+
+def wait_for(is_so: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
+    """Looks twice a second, so that looking costs nothing that is measured."""
+    deadline = time.monotonic() + patience_s
+    while not is_so():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited {patience_s:.0f} s in vain for {what}")
+        time.sleep(0.5)
+
+
+def _start_all(made: Deployment, engine_module: str, running: list[subprocess.Popen[bytes]]) -> None:
+    settings = made.settings
+    env = {**os.environ, **settings.as_env()}
+    children.logs_dir(settings).mkdir(exist_ok=True)
+    worker_command = (sys.executable, "-m", "worker", "--engine-module", engine_module)
+    running.append(_start("valkey", children.valkey(settings, env).command, settings, env))
+    wait_for((settings.bus_dir / "valkey.sock").exists, "the bus")
+    running.append(_start("backend", children.backend(settings, env, made.url).command, settings, env))
+    running.append(_start("worker", worker_command, settings, env))
+    wait_for(lambda: _has_host(made), "the worker's hello")
+    register_demo(made)
+
+
+def _start(name: str, command: tuple[str, ...], settings: Settings, env: dict[str, str]) -> subprocess.Popen[bytes]:
+    with (children.logs_dir(settings) / f"{name}.log").open("ab") as log:
+        return subprocess.Popen(command, env=env, stdout=log, stderr=log)
+
+
+def _stop_all(running: list[subprocess.Popen[bytes]]) -> None:
+    for process in reversed(running):
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _has_host(made: Deployment) -> bool:
+    if not made.settings.token_file.exists():
+        return False
+    try:
+        with made.client() as client:
+            return client.health().num_hosts > 0
+    except TunedeckError:
+        return False

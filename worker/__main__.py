@@ -43,9 +43,11 @@ def serve(settings: Settings, engine_module: str) -> int:
     greeter.start()
     # A sign of life for other Celery workers (gossip, mingle, heartbeat) would fill the bus for nobody.
     celery_worker = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, loglevel="INFO")
-    celery_worker.start()
-    attempts.leave()
-    greeter.stop()
+    try:
+        celery_worker.start()
+    finally:
+        attempts.leave()
+        greeter.stop()
     return int(celery_worker.exitcode or 0)
 
 

@@ -19,14 +19,14 @@ from tunedeck.run_folder import RunFolder
 from tunedeck.settings import Settings
 from worker.claim import claim
 from worker.devices import Devices
-from worker.endings import cancelled_before_start, failed_to_start, interrupted, left_before_start
+from worker.endings import cancelled_before_start, failed_on_host, interrupted, left_before_start
 from worker.forwarder.forwarder import Forwarder, Progress
 from worker.publisher import Publisher, Verdict
 from worker.supervisor_process import SupervisorProcess
 
 logger = logging.getLogger(__name__)
 
-POLL_S = 0.03
+POLL_S = 0.05
 BLOCKED_POLL_S = 0.25
 MIN_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 2.0
@@ -78,7 +78,7 @@ class Attempt:
             self._is_live = True
             report = self._train()
         except OSError as fault:
-            report = failed_to_start(fault)
+            report = failed_on_host(self._host.name, fault)
         self._tell_end(report)
         self._forwarder.close()
         self._is_live = False

@@ -25,8 +25,11 @@ class Attempts:
         """Begin an attempt, unless it has begun: messages may be doubled. Returns at once."""
         key = (order.job_id, order.attempt)
         with self._lock:
-            if self._leaving or key in self._live:
-                logger.info("job %s attempt %d: the message is not followed: %s", *key, "it runs already, or we end")
+            if self._leaving:
+                logger.info("job %s attempt %d is not begun: this worker ends", *key)
+                return
+            if key in self._live:
+                logger.info("job %s attempt %d runs already; this message was a double", *key)
                 return
             attempt = self._make_attempt(order)
             # Not a daemon: the interpreter must not end under a thread that still has something to say.

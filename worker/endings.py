@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import errno
+from typing import Literal
 
 from tunedeck.bus import ExitReport
 from tunedeck.errors import DiskFull, EngineFailed, HostLost
 
 
-def failed_to_start(fault: OSError) -> ExitReport:
-    """The attempt's folder or its first process could not be made."""
+def failed_on_host(host: str, fault: OSError) -> ExitReport:
+    """This host could not make the attempt's folder or its first process, or lost its files later."""
     if fault.errno == errno.ENOSPC:
         return _without_tree("failed", DiskFull.code, f"no space is left for {fault.filename}", "free some disk space")
-    return _without_tree("failed", EngineFailed.code, f"the training processes could not be started: {fault}",
+    return _without_tree("failed", EngineFailed.code, f"the host {host} could not run the training processes: {fault}",
                          "look at the worker's log")  # fmt: skip
 
 
@@ -33,7 +34,5 @@ def interrupted(report: ExitReport) -> ExitReport:
     )
 
 
-def _without_tree(outcome: str, code: str, message: str, mend: str) -> ExitReport:
-    return ExitReport.model_validate(
-        {"outcome": outcome, "returncode": 0, "code": code, "message": message, "mend": mend, "log_tail": ()}
-    )
+def _without_tree(outcome: Literal["cancelled", "failed", "fenced"], code: str, message: str, mend: str) -> ExitReport:
+    return ExitReport(outcome=outcome, returncode=0, code=code, message=message, mend=mend, log_tail=())

@@ -10,7 +10,7 @@ import psutil
 
 from tunedeck import __version__
 from worker.devices import Devices
-from worker.endings import failed_to_start
+from worker.endings import failed_on_host
 from worker.host_facts import host_facts
 
 
@@ -35,6 +35,6 @@ def test_no_device_is_dealt_out_twice() -> None:
 
 
 def test_a_full_disk_is_reported_as_such() -> None:
-    report = failed_to_start(OSError(errno.ENOSPC, "No space left on device", "/data/runs/j/1/spec.json"))
+    report = failed_on_host("laptop", OSError(errno.ENOSPC, "No space left on device", "/data/runs/j/1/spec.json"))
     assert (report.outcome, report.code) == ("failed", "disk_full")
     assert "/data/runs/j/1/spec.json" in report.message

@@ -6,15 +6,17 @@ ended a rank. The last lines of the log go along with every failure, so that the
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
 from pathlib import Path
-from typing import Any
+from typing import Literal
+
+from pydantic import ValidationError
 
 from tunedeck.bus import ExitReport
 from tunedeck.errors import EngineFailed, Fenced, OutOfMemory
+from tunedeck.events import EndEvent, ErrorEvent, Event, event_adapter
 from tunedeck.run_folder import RunFolder
 from worker.forwarder.log_text import shown
 from worker.supervisor.supervise import Ended, Ending
@@ -33,12 +35,12 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
     last_lines = [shown(line) for line in _last_lines(folder.engine_log)]
     log_tail = tuple(_without_torchrun_report(last_lines)[-NUM_TAIL_LINES:])
     events = _last_events(folder.events)
-    error = next((event for event in reversed(events) if event["kind"] == "error"), None)
-    end = next((event for event in reversed(events) if event["kind"] == "end"), None)
-    if end is not None and end["outcome"] != "failed":
-        return _report(end["outcome"], ended, "", "")
+    error = next((event for event in reversed(events) if isinstance(event, ErrorEvent)), None)
+    end = next((event for event in reversed(events) if isinstance(event, EndEvent)), None)
+    if end is not None and end.outcome != "failed":
+        return _report(end.outcome, ended, "", "")
     if error is not None:
-        return _report("failed", ended, error["code"], error["message"], error["mend"], log_tail)
+        return _report("failed", ended, error.code, error.message, error.mend, log_tail)
     if ended.ending is Ending.OVERDUE:
         message = f"ended by force: the engine did not end within {ended.stop_grace_s:g} s after the request to stop"
         return _report("cancelled", ended, "", message, "the newest complete checkpoint is kept")
@@ -86,23 +88,27 @@ def _signal_number(returncode: int, last_lines: list[str]) -> int:
 
 
 def _report(
-    outcome: str, ended: Ended, code: str, message: str, mend: str = "", log_tail: tuple[str, ...] = ()
+    outcome: Literal["succeeded", "cancelled", "failed", "fenced"],
+    ended: Ended,
+    code: str,
+    message: str,
+    mend: str = "",
+    log_tail: tuple[str, ...] = (),
 ) -> ExitReport:
-    return ExitReport.model_validate({
-        "outcome": outcome, "returncode": ended.returncode, "code": code, "message": message, "mend": mend,
-        "log_tail": log_tail,
-    })  # fmt: skip
+    return ExitReport(
+        outcome=outcome, returncode=ended.returncode, code=code, message=message, mend=mend, log_tail=log_tail
+    )
 
 
-def _last_events(path: Path) -> list[dict[str, Any]]:
+def _last_events(path: Path) -> list[Event]:
     """The last complete events; the first line of the tail may be torn, and so may the last line of a killed engine."""
-    found = []
+    found: list[Event] = []
     for line in _last_lines(path):
         try:
-            found.append(json.loads(line))
-        except ValueError:
+            found.append(event_adapter.validate_json(line))
+        except ValidationError:
             continue
-    return [event for event in found if isinstance(event, dict)]
+    return found
 
 
 def _last_lines(path: Path) -> list[bytes]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
@@ -46,6 +49,15 @@ def train_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def with_broken_weight(model: Path, folder: Path) -> Path:
+    """A copy of a model folder in which one weight is not a number."""
+    shutil.copytree(model, folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"][0] = math.nan
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
 def write_model(folder: Path, chat_template: str | None = CHATML, **config: Any) -> Path:
     """Write a tiny random Qwen3 and its tokenizer into `folder` with save_pretrained."""
     tokenizer = PreTrainedTokenizerFast(
@@ -70,7 +82,7 @@ def write_model(folder: Path, chat_template: str | None = CHATML, **config: Any)
     return folder
 
 
-def resolved_spec(model: Path, data: Path, num_devices: int = 1, **changes: dict[str, Any]) -> ResolvedSpec:
+def resolved_spec(model: Path, data: Path, num_devices: int = 1, /, **changes: dict[str, Any]) -> ResolvedSpec:
     """A spec for `model` and `data`; `changes` are laid over it, section by section."""
     config = json.loads((model / "config.json").read_text())
     report = scan(data)

@@ -31,7 +31,7 @@ class EventLog:
         path.parent.mkdir(parents=True, exist_ok=True)
         if path.exists() and path.stat().st_size:
             raise Conflict(f"{path} already holds the events of a run", "give every attempt a run folder of its own")
-        self._path = path
+        self.path = path
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         self._lock = threading.RLock()
         self._seq = 0
@@ -101,7 +101,7 @@ class EventLog:
         except OSError as error:
             if error.errno not in _NO_SPACE:
                 raise
-        raise DiskFull(f"no space left for {self._path}", "free some space on this disk, then start the job again")
+        raise DiskFull(f"no space left for {self.path}", "free some space on this disk, then start the job again")
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:

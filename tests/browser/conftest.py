@@ -96,11 +96,24 @@ def attempt(worker: ScriptedWorker, client: Client) -> Attempt:
     return start
 
 
+def faults_of(page: Page) -> list[str]:
+    """What the page writes to its console as an error, or throws, from now on."""
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    return faults
+
+
+def is_of_network(fault: str) -> bool:
+    """Chromium itself reports each answer of 400 and above and each connection that breaks off."""
+    return fault.startswith("Failed to load resource") or "net::ERR" in fault
+
+
 @pytest.fixture
 def page_of(chromium: Browser, service: BusAndBackend) -> Iterator[Callable[..., Page]]:
     """`page_of(width=390, color_scheme="dark")`: a page that is logged in."""
     contexts: list[BrowserContext] = []
-    faults: list[str] = []
+    heard: list[tuple[list[str], bool]] = []
 
     def open_page(width: int = 1440, color_scheme: str = "light", may_fail: bool = False) -> Page:
         context = chromium.new_context(
@@ -112,14 +125,13 @@ def page_of(chromium: Browser, service: BusAndBackend) -> Iterator[Callable[...,
         contexts.append(context)
         page = context.new_page()
         page.goto(f"/login?token={service.token}&next=/cluster")
-        if not may_fail:
-            page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
+        heard.append((faults_of(page), may_fail))
         return page
 
     yield open_page
     for context in contexts:
         context.close()
+    faults = [fault for said, may_fail in heard for fault in said if not (may_fail and is_of_network(fault))]
     assert not faults, "\n".join(faults)
 
 

@@ -153,7 +153,7 @@ _FACTS = HostFacts(
     kind="cuda",
     devices=tuple(
         Device(index=index, name="NVIDIA H100 80GB HBM3", memory_bytes=80 * _GIB, compute_capability=(9, 0))
-        for index in range(64)
+        for index in range(256)
     ),
     memory_bytes=1024 * _GIB,
     cuda_version="12.9",

@@ -1,0 +1,105 @@
+"""Everything real: `tunedeck up`, the demo model, Megatron-core on the CPU, and a backend that is killed on the way."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import SCREENS, faults_of, is_of_network
+from tests.browser.service import wait_for
+from tests.browser.test_run_page import expect_every_step, loss_points
+from tunedeck.client import Client
+from tunedeck.demo import assets
+
+NUM_STEPS = 40
+
+
+@dataclass(frozen=True)
+class Up:
+    url: str
+    token: str
+    process: subprocess.Popen[str]
+
+    def backend(self) -> psutil.Process:
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return next(child for child in children if child.cmdline()[-2:] == ["-m", "backend"])
+
+
+@pytest.fixture(scope="module")
+def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
+    """With the demo's model and its questions."""
+    data_dir = tmp_path_factory.mktemp("up")
+    assets.write_base_model(data_dir / "models" / "demo-base")
+    assets.write_dataset(data_dir / "datasets" / "demo-questions.jsonl")
+    command = [sys.executable, "-m", "tunedeck", "up", "--data-dir", str(data_dir), "--port", "0"]
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
+    )
+    try:
+        yield _announced(process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=90)
+
+
+def _announced(process: subprocess.Popen[str]) -> Up:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"(http\S+)/login\?token=(\S+)", line):
+            up = Up(found[1], found[2], process)
+            with Client(up.url, up.token) as client:
+                client.add_model("demo-base", Path("demo-base"))
+                client.add_dataset("demo-questions", Path("demo-questions.jsonl"))
+                wait_for(client.hosts, "the worker", 120)
+            return up
+    raise AssertionError("`tunedeck up` ended before it printed a login link")
+
+
+@pytest.mark.slow
+@pytest.mark.stack
+@pytest.mark.timeout(600)
+def test_a_run_from_the_form_survives_a_killed_backend_without_a_gap(
+    chromium: Browser, up: Up
+) -> None:
+    page = chromium.new_context(base_url=up.url, viewport={"width": 1440, "height": 900}).new_page()
+    faults = faults_of(page)
+    page.goto(f"/login?token={up.token}&next=/new")
+    _submit(page)
+    page.wait_for_function("() => document.querySelector('#chart-loss .plot').data?.[0].x.length > 3", timeout=120_000)
+    page.reload()
+    page.wait_for_function("() => document.querySelector('#chart-loss .plot').data?.[0].x.length > 6", timeout=60_000)
+    up.backend().kill()
+    expect(page.locator("#run-state")).to_contain_text("succeeded", timeout=240_000)
+    expect_every_step(page, NUM_STEPS)
+    losses = [value for _, value in loss_points(page) if value is not None]
+    assert sum(losses[-5:]) < sum(losses[:5])
+    page.screenshot(path=SCREENS / "real-run-1440-light.png", full_page=True)
+    page.click("#tab-checkpoints")
+    expect(page.locator("#checkpoints")).to_contain_text("Hugging Face folder")
+    assert [fault for fault in faults if not is_of_network(fault)] == []
+    page.context.close()
+
+
+def _submit(page: Page) -> None:
+    page.fill('[name="name"]', "real-run")
+    page.select_option("#f-length-unit", "batching.train_iters")
+    for name, value in {
+        "#f-length": str(NUM_STEPS),
+        '[name="optimizer.lr"]': "1e-3",
+        '[name="batching.global_batch_size"]': "8",
+        '[name="batching.max_tokens_per_gpu"]': "512",
+    }.items():
+        page.fill(name, value)
+    expect(page.locator("#verdict")).to_have_text("Ready to start")
+    page.click("#submit")
+    page.wait_for_url("**/runs/*")

@@ -1,0 +1,91 @@
+"""How every page looks, at both widths and in both themes: pictures in build/screens/, and nothing wider than its page.
+
+The README's picture of the live page is one of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import SCREENS, Attempt
+from tests.browser.scripted_worker import ScriptedAttempt
+
+WIDTHS = (1440, 390)
+THEMES = ("light", "dark")
+# What a sighted user would see as broken: the page scrolls sideways.
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+SCROLL_THROUGH = """async () => {
+    for (let at = 0; at < document.body.scrollHeight; at += 400) {
+        scrollTo(0, at);
+        await new Promise((resolve) => setTimeout(resolve, 60));
+    }
+    scrollTo(0, 0);
+}"""
+DRAWN = "() => [...document.querySelectorAll('.chart .plot')].every((plot) => plot.querySelector('.main-svg'))"
+
+
+@pytest.fixture
+def running(attempt: Attempt) -> Iterator[ScriptedAttempt]:
+    run = attempt("qwen3-0.6b-support", num_steps=300)
+    run.begin(300)
+    for _ in range(9):
+        run.steps(20)
+        run.validate()
+    run.checkpoint()
+    yield run
+    run.succeed()
+
+
+@pytest.fixture
+def failed(attempt: Attempt) -> ScriptedAttempt:
+    run = attempt("long-context-32k", num_steps=300)
+    run.begin(300)
+    run.steps(42)
+    tail = ("step 42: loss 1.6402", "torch.OutOfMemoryError: tried to allocate 2.10 GiB")
+    run.fail("out_of_memory", "Rank 0 asked for 2.1 GiB at step 43; 0.4 GiB were free.", "Lower batching.max_tokens_per_gpu.", tail)
+    return run
+
+
+@pytest.mark.parametrize("theme", THEMES)
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_page_fits_its_width(
+    page_of: Callable[..., Page], running: ScriptedAttempt, failed: ScriptedAttempt, width: int, theme: str
+) -> None:
+    page = page_of(width=width, color_scheme=theme)
+    for name, address in {
+        "runs": "/runs",
+        "run": f"/runs/{running.job_id}",
+        "run-failed": f"/runs/{failed.job_id}",
+        "run-logs": f"/runs/{running.job_id}#logs",
+        "run-checkpoints": f"/runs/{running.job_id}#checkpoints",
+        "run-spec": f"/runs/{running.job_id}#spec",
+        "run-timeline": f"/runs/{running.job_id}#timeline",
+        "new": f"/new?from={running.job_id}",
+        "data": "/data",
+        "models": "/models",
+        "cluster": "/cluster",
+    }.items():
+        page.goto("about:blank")  # else a new hash would only switch the tab
+        page.goto(address)
+        if name in ("run", "run-failed"):
+            page.wait_for_function("() => document.querySelector('#chart-loss .plot').data")
+            page.evaluate(SCROLL_THROUGH)
+            page.wait_for_function(DRAWN)
+        page.wait_for_load_state("load")
+        assert page.evaluate(OVERFLOW) <= 0, name
+        page.screenshot(path=SCREENS / f"{name}-{width}-{theme}.png", full_page=True)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+def test_login_and_error_pages(page_of: Callable[..., Page], theme: str) -> None:
+    page = page_of(color_scheme=theme, may_fail=True)  # Chromium reports the 404 as an error
+    page.goto("/runs/nosuchjob")
+    assert "nosuchjob" in page.inner_text("main")
+    page.screenshot(path=SCREENS / f"error-1440-{theme}.png")
+    page.context.clear_cookies()
+    page.goto("/runs")
+    assert page.locator("#token").is_visible()
+    page.screenshot(path=SCREENS / f"login-1440-{theme}.png")

@@ -173,7 +173,10 @@ def start(num_processes: int, module: str, *arguments: str) -> subprocess.Popen[
 def run_engine(spec: ResolvedSpec, folder: Path, *arguments: str) -> tuple[int, str]:
     """Run the engine to its end; returns (exit code, what it wrote to stdout and stderr)."""
     process = start_engine(spec, folder, *arguments)
-    output, _ = process.communicate(timeout=240)
+    try:
+        output, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
     return process.returncode, output
 
 

@@ -111,6 +111,8 @@ def _on_cpu(precision: ResolvedPrecision) -> dict[str, Any]:
         "gradient_accumulation_fusion": False,
         "apply_rope_fusion": False,
         "persist_layer_norm": False,
+        # The switch that lets MLP take its activation from the layer spec; there it is our SwiGLU.
+        "use_te_activation_func": True,
         # torch.compile would want a C++ compiler on the user's machine, and a minute of it.
         "bias_activation_fusion": False,
         "bias_dropout_fusion": False,

@@ -20,6 +20,7 @@ from megatron.core.transformer.transformer_layer import TransformerLayer, Transf
 
 from worker.engine.model.packed_attention import PackedAttention
 from worker.engine.model.rms_norm import RMSNorm
+from worker.engine.model.swiglu import SwiGLU
 
 
 def local_block_spec(config: TransformerConfig) -> TransformerBlockSubmodules:
@@ -42,7 +43,8 @@ def _local_layer_spec(qk_layernorm: bool) -> ModuleSpec:
         ),
     )
     mlp = ModuleSpec(
-        module=MLP, submodules=MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear)
+        module=MLP,
+        submodules=MLPSubmodules(linear_fc1=ColumnParallelLinear, linear_fc2=RowParallelLinear, activation_func=SwiGLU),
     )
     return ModuleSpec(
         module=TransformerLayer,

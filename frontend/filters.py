@@ -1,8 +1,8 @@
 """How numbers read on a page, as Jinja filters. `static/js/format.js` says the same in JavaScript.
 
-Both exist because the first paint comes from the server and every later change from the stream: a number must not change
-its look when the first message arrives. A browser test feeds both with the same values. A number that is not known is
-shown as an en dash, never as 0.
+Both exist because the first paint comes from the server and every later change from the stream: a number must not
+change its look when the first message arrives. A browser test feeds both with the same values. A number that is not
+known is shown as an en dash, never as 0.
 """
 
 from __future__ import annotations

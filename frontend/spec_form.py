@@ -38,10 +38,10 @@ class FormGroup:
 def spec_groups(schema: dict[str, Any], prefill: dict[str, Any] | None = None) -> tuple[FormGroup, ...]:
     """All groups of the form, first the spec's own fields.
 
-    `prefill` is a JobSpec as a dict of only what its user set: a default filled in here would be sent as if it were
-    asked for, and would hide the preset's value.
+    `prefill` is a JobSpec as a dict, best of only what its user set: with a preset, a default that stands in it counts
+    as asked for and wins over the preset's value.
     """
-    given = prefill or {}
+    given = _beyond_defaults(prefill or {}, schema)
     own: list[FormField] = []
     groups: list[FormGroup] = []
     for name, property_schema in schema["properties"].items():
@@ -51,6 +51,21 @@ def spec_groups(schema: dict[str, Any], prefill: dict[str, Any] | None = None) -
             continue
         groups.append(_group(name, component, schema, given.get(name) or {}))
     return (FormGroup("", "", tuple(own)), *groups)
+
+
+def _beyond_defaults(prefill: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    """Without a preset a value that is the default says nothing. Over a preset it says "the default all the same"."""
+    if prefill.get("preset"):
+        return prefill
+    kept: dict[str, Any] = {}
+    for name, value in prefill.items():
+        shape = _follow(schema["properties"][name], schema)
+        if isinstance(value, dict):
+            defaults = {key: field.get("default") for key, field in shape["properties"].items()}
+            kept[name] = {key: one for key, one in value.items() if one != defaults[key]}
+        elif value != shape.get("default"):
+            kept[name] = value
+    return kept
 
 
 def _group(name: str, component: dict[str, Any], schema: dict[str, Any], given: dict[str, Any]) -> FormGroup:
@@ -75,9 +90,7 @@ def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return dict(schema["$defs"][reference.rsplit("/", 1)[-1]])
 
 
-def _field(
-    path: str, key: str, node: dict[str, Any], schema: dict[str, Any], given: Any, required: Any
-) -> FormField:
+def _field(path: str, key: str, node: dict[str, Any], schema: dict[str, Any], given: Any, required: Any) -> FormField:
     shape = _without_null(_follow(node, schema), schema)
     return FormField(
         path=path,

@@ -121,6 +121,7 @@ def page_of(chromium: Browser, service: BusAndBackend) -> Iterator[Callable[...,
             viewport={"width": width, "height": 900},
             color_scheme=color_scheme,  # type: ignore[arg-type]
             has_touch=width < 720,
+            is_mobile=width < 720,
         )
         contexts.append(context)
         page = context.new_page()

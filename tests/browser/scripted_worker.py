@@ -82,7 +82,7 @@ class ScriptedAttempt:
 
     def steps(self, number: int) -> None:
         """The next `number` steps in one message, as the forwarder batches them, each with a line of log."""
-        events = []
+        events: list[dict[str, Any]] = []
         for _ in range(number):
             self.step += 1
             events.append({"kind": "step", "step": self.step, "metrics": self._metrics()})
@@ -95,9 +95,8 @@ class ScriptedAttempt:
 
     def checkpoint(self) -> None:
         path = f"checkpoints/iter_{self.step:07d}"
-        self._events(
-            {"kind": "checkpoint", "step": self.step, "path": path, "size_bytes": 17 << 20, "format": "dist_checkpointing"}
-        )
+        kind = {"kind": "checkpoint", "format": "dist_checkpointing"}
+        self._events({**kind, "step": self.step, "path": path, "size_bytes": 17 << 20})
 
     def log(self, lines: Iterable[str]) -> None:
         said = tuple(lines)
@@ -111,9 +110,7 @@ class ScriptedAttempt:
         self._end(ExitReport(outcome="succeeded", returncode=0, code="", message="", mend="", log_tail=()))
 
     def fail(self, code: str, message: str, mend: str, log_tail: tuple[str, ...]) -> None:
-        self._end(
-            ExitReport(outcome="failed", returncode=1, code=code, message=message, mend=mend, log_tail=log_tail)
-        )
+        self._end(ExitReport(outcome="failed", returncode=1, code=code, message=message, mend=mend, log_tail=log_tail))
 
     def cancelled(self) -> None:
         self._events({"kind": "end", "outcome": "cancelled", "step": self.step})

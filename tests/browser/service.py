@@ -1,4 +1,4 @@
-"""A bus and a backend as real processes on a data folder of their own. The worker is scripted: see scripted_worker.py."""
+"""A bus and a backend as real processes on a data folder of their own; scripted_worker.py is their worker."""
 
 from __future__ import annotations
 

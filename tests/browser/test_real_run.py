@@ -41,7 +41,8 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     data_dir = tmp_path_factory.mktemp("up")
     assets.write_base_model(data_dir / "models" / "demo-base")
     assets.write_dataset(data_dir / "datasets" / "demo-questions.jsonl")
-    command = [sys.executable, "-m", "tunedeck", "up", "--data-dir", str(data_dir), "--port", "0"]
+    program = Path(sys.executable).with_name("tunedeck")
+    command = [str(program), "up", "--data-dir", str(data_dir), "--port", "0"]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
     )
@@ -68,16 +69,14 @@ def _announced(process: subprocess.Popen[str]) -> Up:
 @pytest.mark.slow
 @pytest.mark.stack
 @pytest.mark.timeout(600)
-def test_a_run_from_the_form_survives_a_killed_backend_without_a_gap(
-    chromium: Browser, up: Up
-) -> None:
+def test_a_run_from_the_form_survives_a_killed_backend_without_a_gap(chromium: Browser, up: Up) -> None:
     page = chromium.new_context(base_url=up.url, viewport={"width": 1440, "height": 900}).new_page()
     faults = faults_of(page)
     page.goto(f"/login?token={up.token}&next=/new")
     _submit(page)
-    page.wait_for_function("() => document.querySelector('#chart-loss .plot').data?.[0].x.length > 3", timeout=120_000)
+    _wait_for_points(page, 3)
     page.reload()
-    page.wait_for_function("() => document.querySelector('#chart-loss .plot').data?.[0].x.length > 6", timeout=60_000)
+    _wait_for_points(page, 6)
     up.backend().kill()
     expect(page.locator("#run-state")).to_contain_text("succeeded", timeout=240_000)
     expect_every_step(page, NUM_STEPS)
@@ -88,6 +87,16 @@ def test_a_run_from_the_form_survives_a_killed_backend_without_a_gap(
     expect(page.locator("#checkpoints")).to_contain_text("Hugging Face folder")
     assert [fault for fault in faults if not is_of_network(fault)] == []
     page.context.close()
+
+
+def _wait_for_points(page: Page, number: int) -> None:
+    """Or for the run to fail: its page then says why, and the test does too."""
+    page.wait_for_function(
+        f"""() => document.querySelector('#run-fault').childElementCount
+            || document.querySelector('#chart-loss .plot').data?.[0].x.length >= {number}""",
+        timeout=180_000,
+    )
+    assert page.inner_text("#run-fault") == ""
 
 
 def _submit(page: Page) -> None:

@@ -11,6 +11,10 @@ from tests.browser.conftest import Attempt
 from tests.browser.service import BusAndBackend
 from tunedeck.client import Client
 
+AXES = """() => {
+    const { xaxis, yaxis } = document.querySelector('#chart-loss .plot').layout;
+    return [xaxis.range, yaxis.type];
+}"""
 LOSS_POINTS = """() => {
     const [raw] = document.querySelector('#chart-loss .plot').data ?? [{x: [], y: []}];
     return raw.x.map((x, at) => [x, raw.y[at]]);
@@ -85,9 +89,10 @@ def test_a_failed_run_shows_message_mend_and_the_end_of_its_log(page: Page, atte
     run.steps(3)
     page.goto(f"/runs/{run.job_id}")
     wait_for_step(page, 3)
-    run.fail("out_of_memory", "Rank 0 asked for 2.1 GiB at step 4.", "Lower batching.max_tokens_per_gpu.", ("last words",))
+    said = ("out_of_memory", "Rank 0 asked for 2.1 GiB at step 4.", "Lower batching.max_tokens_per_gpu.")
+    run.fail(*said, log_tail=("last words",))
     fault = page.locator("#run-fault")
-    for text in ("Rank 0 asked for 2.1 GiB at step 4.", "Lower batching.max_tokens_per_gpu.", "out_of_memory", "last words"):
+    for text in (*said, "last words"):
         expect(fault).to_contain_text(text)
     page.reload()
     expect(fault).to_contain_text("last words")
@@ -136,8 +141,7 @@ def test_zoom_smoothing_and_log_axis_stand_in_the_url(page: Page, attempt: Attem
     run.steps(100)
     page.goto(f"/runs/{run.job_id}?x=20-60&smooth=0.5&log=1")
     wait_for_step(page, 100)
-    layout = page.evaluate("() => { const l = document.querySelector('#chart-loss .plot').layout; return [l.xaxis.range, l.yaxis.type]; }")
-    assert layout == [[20, 60], "log"]
+    assert page.evaluate(AXES) == [[20, 60], "log"]
     assert page.evaluate("() => document.querySelector('#chart-lr .plot').layout.xaxis.range") == [20, 60]
     page.click("#reset-zoom")
     page.click("[data-log-y]")

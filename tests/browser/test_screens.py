@@ -44,8 +44,12 @@ def failed(attempt: Attempt) -> ScriptedAttempt:
     run = attempt("long-context-32k", num_steps=300)
     run.begin(300)
     run.steps(42)
-    tail = ("step 42: loss 1.6402", "torch.OutOfMemoryError: tried to allocate 2.10 GiB")
-    run.fail("out_of_memory", "Rank 0 asked for 2.1 GiB at step 43; 0.4 GiB were free.", "Lower batching.max_tokens_per_gpu.", tail)
+    run.fail(
+        code="out_of_memory",
+        message="Rank 0 asked for 2.1 GiB at step 43; 0.4 GiB were free.",
+        mend="Lower batching.max_tokens_per_gpu.",
+        log_tail=("step 42: loss 1.6402", "torch.OutOfMemoryError: tried to allocate 2.10 GiB"),
+    )
     return run
 
 

@@ -33,9 +33,15 @@ export function asCurl(spec) {
   ].join("\n");
 }
 
+/** Without null, which in a spec means the same as leaving the field out. */
+function withoutNull(spec) {
+  const kept = Object.entries(spec).filter(([, value]) => value !== null);
+  return Object.fromEntries(kept.map(([key, value]) => [key, typeof value === "object" ? withoutNull(value) : value]));
+}
+
 /** The forms for `copyable`. @param {() => object} spec */
 export const specForms = (spec) => ({
-  JSON: () => asJson(spec()),
-  YAML: () => asYaml(spec()),
-  curl: () => asCurl(spec()),
+  JSON: () => asJson(withoutNull(spec())),
+  YAML: () => asYaml(withoutNull(spec())),
+  curl: () => asCurl(withoutNull(spec())),
 });

@@ -3,8 +3,6 @@
 import { withGaps } from "./series.js";
 import { movingAverage } from "./smoothing.js";
 
-const RAW_OPACITY = 0.25;
-
 /**
  * @param {import("./definitions.js").ChartDefinition} definition
  * @param {(metric: string) => import("./series.js").MetricSeries} seriesOf
@@ -35,7 +33,7 @@ function lineTraces(line, steps, values, smoothing, definition, theme) {
     hovertemplate: hoverText(definition),
   };
   if (!isSmoothed) return [main];
-  return [{ ...main, ...withGaps(steps, values), name: line.label, line: { color: colour, width: 1 }, opacity: RAW_OPACITY }, main];
+  return [{ ...main, ...withGaps(steps, values), name: line.label, line: { color: colour, width: 1 }, opacity: Number(theme.rawOpacity) }, main];
 }
 
 function hoverText(definition) {

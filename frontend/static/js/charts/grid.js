@@ -8,7 +8,7 @@ import { CHARTS } from "./definitions.js";
 import { onThemeChange, readTheme } from "./theme.js";
 
 const REDRAW_MS = 500;
-const DEFAULT_SMOOTHING = 0.9;
+const DEFAULT_SMOOTHING = 0.8;
 
 export class ChartGrid {
   #view = { logY: false, xRange: null, smoothing: DEFAULT_SMOOTHING, canDrag: matchMedia("(pointer: fine)").matches, theme: readTheme() };

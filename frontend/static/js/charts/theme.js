@@ -7,9 +7,10 @@ const NAMES = {
   line: "--hairline",
   hover: "--chart-hover",
   font: "--sans",
+  rawOpacity: "--raw-opacity",
 };
 
-/** @returns {{text: string, muted: string, grid: string, line: string, hover: string, font: string, series: string[]}} */
+/** @returns {{text: string, muted: string, grid: string, line: string, hover: string, font: string, rawOpacity: string, series: string[]}} */
 export function readTheme() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();

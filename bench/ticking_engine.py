@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ METRICS = dict.fromkeys(("loss", "lr", "grad_norm", "tokens_per_s", "step_time_s
 
 def main() -> int:
     """`python -m bench.ticking_engine SPEC.json RUN_DIR`"""
+    if os.environ.get("RANK", "0") != "0":
+        return 0
     spec = json.loads(Path(sys.argv[1]).read_text())
     folder = RunFolder(Path(sys.argv[2]))
     due = time.monotonic()

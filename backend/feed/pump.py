@@ -25,40 +25,43 @@ ENDED_RECENTLY_S = 30.0
 
 
 class Pump:
+    """Publishes what is committed after it was made."""
+
     def __init__(self, database: Database, hub: Hub) -> None:
         self._database = database
         self._hub = hub
-        self._last_id = -1
-        self._last_lines: dict[tuple[str, int], int] = {}
+        with database.reading() as session:
+            self._heights = queries.heights(session)
+            self._last_id, _ = self._heights
+            self._last_lines = queries.log_positions(session, time.time())
 
     def pump(self) -> None:
-        """Publish everything that was committed since the last call."""
-        if self._last_id < 0:
-            self._begin()
-        while self._publish_page() == MOST_ROWS:
-            pass
-
-    def _begin(self) -> None:
+        """Publish everything that was committed since the last call. Almost free where there was nothing."""
         with self._database.reading() as session:
-            self._last_lines = queries.log_positions(session, time.time())
-            self._last_id = queries.newest_id(session)
+            heights = queries.heights(session)
+            if heights == self._heights:
+                return
+            # Only now: who begins to listen after this look replays from the database what is skipped here.
+            if not self._hub.num_listeners:
+                self._last_id, _ = heights
+                self._last_lines = queries.log_positions(session, time.time())
+        while self._hub.num_listeners and self._publish_page() == MOST_ROWS:
+            pass
+        self._heights = heights
 
     def _publish_page(self) -> int:
-        """How many rows there were. Who begins to listen only now finds them in the database: see stream.py."""
+        """How many rows there were."""
         with self._database.reading() as session:
             rows = queries.events_after(session, self._last_id, MOST_ROWS, frozenset())
             log_lines = self._new_log_lines(session)
         if rows:
             self._last_id = rows[-1].id
-        if self._hub.num_listeners:
-            self._hub.publish([*log_lines, *map(message.of_event, rows)])
+        self._hub.publish([*log_lines, *map(message.of_event, rows)])
         return len(rows)
 
     def _new_log_lines(self, session: Session) -> list[Message]:
         before = self._last_lines
         self._last_lines = queries.log_positions(session, time.time() - ENDED_RECENTLY_S)
-        if not self._hub.num_listeners:
-            return []
         messages = []
         for (job_id, attempt), last_line in self._last_lines.items():
             first_line = max(before.get((job_id, attempt), 0), last_line - MOST_LOG_LINES) + 1

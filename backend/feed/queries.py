@@ -14,6 +14,13 @@ def newest_id(session: Session) -> int:
     return session.scalar(select(func.max(EventRow.id))) or 0
 
 
+def heights(session: Session) -> tuple[int, int]:
+    """Two numbers of which one grows whenever there is something new: the newest feed id, and log lines in all."""
+    num_lines = select(func.sum(AttemptRow.ingested_line)).scalar_subquery()
+    newest, lines = session.execute(select(func.max(EventRow.id), num_lines)).one()
+    return newest or 0, lines or 0
+
+
 def events_after(session: Session, event_id: int, limit: int, job_ids: frozenset[str]) -> Sequence[EventRow]:
     """In order. An empty `job_ids` means every job."""
     query = select(EventRow).where(EventRow.id > event_id).order_by(EventRow.id).limit(limit)

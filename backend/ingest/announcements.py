@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from backend.db.tables import JobRow
 from backend.ingest.batch import Batch
@@ -29,7 +29,8 @@ class Announcements:
         """Announce the changed jobs whose turn it is; returns their ids. Nothing is remembered before the commit."""
         changed = (self._waiting | set(batch.changed_jobs)) - batch.announced_jobs
         due = {job_id for job_id in changed if self._is_due(job_id)}
-        for job in session.scalars(select(JobRow).where(JobRow.id.in_(due))) if due else ():
+        light = select(JobRow).options(defer(JobRow.spec), defer(JobRow.resolved))
+        for job in session.scalars(light.where(JobRow.id.in_(due))) if due else ():
             announce(session, job, time.time())
         return due
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Table, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, defer
 
 from backend.db.tables import AttemptRow, EventRow, HostRow, JobRow
 from backend.db.upsert import insert_new
@@ -143,6 +143,8 @@ def _live_attempts(session: Session, messages: tuple[BusMessage, ...]) -> dict[A
         select(JobRow, AttemptRow)
         .join(AttemptRow, (AttemptRow.job_id == JobRow.id) & (AttemptRow.number == JobRow.attempt))
         .where(JobRow.id.in_(job_ids), AttemptRow.ended_at.is_(None))
+        # The two specs are most of a row, and nothing here looks into them.
+        .options(defer(JobRow.spec), defer(JobRow.resolved))
         .with_for_update()
     )
     return {(job.id, attempt.number): (job, attempt) for job, attempt in session.execute(query)} if job_ids else {}

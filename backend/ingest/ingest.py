@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 # How often an idle backend looks whether it has become the leader, in seconds.
 IDLE_S = 0.25
+# What comes within this time shares a transaction, in seconds: many small ones take time from training on a laptop.
+LINGER_S = 0.03
 
 
 class NoLongerLeader(Exception):
@@ -76,6 +78,8 @@ class Ingest:
             self._forget()
             raise
         self.lag_s = entries.age_s()
+        if entries.messages and not entries.is_full:
+            time.sleep(LINGER_S)
         self._note_listening(is_behind=entries.is_full)
 
     def _forget(self) -> None:

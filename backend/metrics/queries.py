@@ -74,8 +74,8 @@ def delete_superseded_views(session: Session, job_id: str, before: float) -> Non
 
 
 def _is_compactable(attempt: AttemptRow, before: float) -> list[ColumnElement[bool]]:
-    """What lies behind a gap is left: it may be sent again, and would then come a second time. Once the attempt is over,
-    nothing more is taken in."""
+    """What lies behind a gap is left: it may be sent again, and would then come a second time. After the end of the
+    attempt nothing more is taken in."""
     conditions = [
         EventRow.job_id == attempt.job_id,
         EventRow.kind == "step",

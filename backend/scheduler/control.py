@@ -8,23 +8,22 @@ still find that it is fenced.
 from __future__ import annotations
 
 import redis
-from sqlalchemy.orm import Session
 
-from backend.scheduler import queries
+from backend.scheduler.situation import Situation
 from tunedeck.bus import ControlRecord, control_key
 
 RECORD_LIFE_S = 24 * 3600
 
 
-def records_of(session: Session) -> dict[str, ControlRecord]:
+def records_of(situation: Situation) -> dict[str, ControlRecord]:
     """By job id: of every live attempt, and of the jobs that wait for another one, under its coming number."""
-    records = {job_id: fence(attempt) for job_id, attempt in queries.requeued_jobs(session)}
-    for job, attempt in queries.live_attempts(session):
-        records[job.id] = ControlRecord(
-            attempt=attempt.number,
-            desired="cancel" if job.desired == "cancel" else "run",
-            ingested_seq=attempt.ingested_seq,
-            ingested_line=attempt.ingested_line,
+    records = {job_id: fence(attempt) for job_id, attempt in situation.queued if attempt > 0}
+    for live in situation.live:
+        records[live.job_id] = ControlRecord(
+            attempt=live.attempt,
+            desired="cancel" if live.desired == "cancel" else "run",
+            ingested_seq=live.ingested_seq,
+            ingested_line=live.ingested_line,
         )
     return records
 

@@ -45,12 +45,6 @@ def live_attempts(session: Session) -> list[tuple[JobRow, AttemptRow]]:
     return [(job, attempt) for job, attempt in session.execute(query)]
 
 
-def requeued_jobs(session: Session) -> list[tuple[str, int]]:
-    """(job id, number of its last attempt) of the jobs that wait for another attempt."""
-    query = select(JobRow.id, JobRow.attempt).where(JobRow.state == JobState.QUEUED, JobRow.attempt > 0)
-    return [(job_id, attempt) for job_id, attempt in session.execute(query)]
-
-
 def newest_checkpoint(session: Session, job_id: str) -> CheckpointRow | None:
     """The one from which training can go on."""
     query = (

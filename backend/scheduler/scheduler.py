@@ -16,6 +16,7 @@ from backend.scheduler import control, leases, placement
 from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.leadership import Leadership
 from backend.scheduler.placement import Dispatch
+from backend.scheduler.situation import Situation, look
 from tunedeck.bus import ControlRecord
 from tunedeck.settings import Settings
 
@@ -45,8 +46,14 @@ class Scheduler:
         if not self._leadership.is_held():
             return
         self._bus.ping()  # without the bus nobody would hear of a decision
-        dispatches, fences = self._decide(time.time())
-        control.write(self._bus, fences | self._records())
+        now = time.time()
+        situation = self._look()
+        dispatches: list[Dispatch] = []
+        fences: dict[str, ControlRecord] = {}
+        if situation.wants_decision(now, MESSAGE_PATIENCE_S):
+            dispatches, fences = self._decide(now)
+            situation = self._look()
+        control.write(self._bus, fences | control.records_of(situation))
         for dispatch in dispatches:
             self._dispatcher.send(dispatch)
 
@@ -64,6 +71,6 @@ class Scheduler:
             dispatches += placement.place_queued(session, now, now - lease_s, lease_s)
         return dispatches, {job_id: control.fence(attempt) for job_id, attempt in expired}
 
-    def _records(self) -> dict[str, ControlRecord]:
+    def _look(self) -> Situation:
         with self._database.reading() as session:
-            return control.records_of(session)
+            return look(session)

@@ -1,0 +1,66 @@
+"""A light look at all attempts that hold devices and all jobs that wait: enough to know whether anything is to be done.
+
+Most ticks find nothing. They must cost next to nothing, since on a laptop they take the time from the training itself;
+so they read a few columns and take no write lock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, JobRow
+from tunedeck.lifecycle import JobState
+
+
+@dataclass(frozen=True)
+class Live:
+    """An attempt that holds devices. Times are unix seconds."""
+
+    job_id: str
+    state: str
+    desired: str
+    attempt: int
+    lease_expires_at: float
+    message_sent_at: float
+    ingested_seq: int
+    ingested_line: int
+
+
+@dataclass(frozen=True)
+class Situation:
+    """`queued` holds (job id, number of its last attempt; 0: never placed)."""
+
+    live: tuple[Live, ...]
+    queued: tuple[tuple[str, int], ...]
+
+    def wants_decision(self, now: float, patience_s: float) -> bool:
+        """Whether a job waits, a lease is over, or a message was not taken up for `patience_s` seconds."""
+        return bool(self.queued) or any(
+            live.lease_expires_at < now or (live.state == JobState.PLACING and now - live.message_sent_at >= patience_s)
+            for live in self.live
+        )
+
+
+def look(session: Session) -> Situation:
+    live = (
+        select(
+            JobRow.id,
+            JobRow.state,
+            JobRow.desired,
+            AttemptRow.number,
+            AttemptRow.lease_expires_at,
+            AttemptRow.message_sent_at,
+            AttemptRow.ingested_seq,
+            AttemptRow.ingested_line,
+        )
+        .join(AttemptRow, AttemptRow.job_id == JobRow.id)
+        .where(AttemptRow.ended_at.is_(None))
+    )
+    queued = select(JobRow.id, JobRow.attempt).where(JobRow.state == JobState.QUEUED)
+    return Situation(
+        live=tuple(Live(*row) for row in session.execute(live)),
+        queued=tuple((job_id, attempt) for job_id, attempt in session.execute(queued)),
+    )

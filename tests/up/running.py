@@ -46,11 +46,15 @@ def is_alive(pid: int) -> bool:
 
 def processes_of(data_dir: Path) -> Sequence[psutil.Process]:
     """Every process, whoever its parent, that was started for this data folder."""
-    return [process for process in psutil.process_iter() if _data_dir_of(process) == str(data_dir)]
+    return [process for process in psutil.process_iter() if _works_in(process, str(data_dir))]
 
 
-def _data_dir_of(process: psutil.Process) -> str:
+def _works_in(process: psutil.Process, data_dir: str) -> bool:
+    """By environment, or by command line: Valkey overwrites its environment with a title, the engine has another."""
     try:
-        return "" if process.status() == psutil.STATUS_ZOMBIE else process.environ().get("TUNEDECK_DATA_DIR", "")
-    except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
-        return ""
+        if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
+            return False
+        command_line = " ".join(process.cmdline())
+        return process.environ().get("TUNEDECK_DATA_DIR") == data_dir or f"{data_dir}/" in command_line
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False

@@ -70,13 +70,13 @@ class DemoRun:
             seconds_to_first_point=round(self._first_point_s, 1),
             seconds_to_end_of_job=round(self._end_of_job_s, 1),
             seconds_total=round(self._elapsed_s(), 1),
-            first_train_loss=train[0],
-            last_train_loss=train[-1],
-            first_validation_loss=validation[0],
-            last_validation_loss=validation[-1],
+            first_train_loss=round(train[0], 4),
+            last_train_loss=round(train[-1], 4),
+            first_validation_loss=round(validation[0], 4),
+            last_validation_loss=round(validation[-1], 4),
             exact_match_before=before,
             exact_match_after=after,
-            tokens_per_s=statistics.median(speed),
+            tokens_per_s=round(statistics.median(speed), 1),
         )
 
     def _register_model(self) -> None:

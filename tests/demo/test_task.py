@@ -10,7 +10,8 @@ from collections import Counter
 import pytest
 
 from tunedeck.demo.kinds import KINDS
-from tunedeck.demo.task import conversations, held_out, plain_texts
+from tunedeck.demo.prose import plain_texts
+from tunedeck.demo.task import MAX_HELD_OUT, conversations, held_out
 from tunedeck.errors import BadInput
 
 
@@ -22,10 +23,10 @@ def solve(question: str) -> str:
         return f"{int(match[1]) - int(match[3])} {match[2]} are left."
     if match := re.fullmatch(r"Write this as JSON: (\w+) is (\d+) years old and lives in (\w+)\.", question):
         return f'{{"name": "{match[1]}", "age": {match[2]}, "city": "{match[3]}"}}'
-    if match := re.search(r"Where is the (\w+)\?$", question):
-        place = re.search(rf"(\w+) box holds a {match[1]}\b", question)
-        assert place is not None
-        return f"The {match[1]} is in the {place[1]} box."
+    if match := re.search(r"What is (\w+)\?$", question):
+        thing = re.search(rf" a {match[1]} (\w+)", question)
+        assert thing is not None
+        return f"The {match[1]} {thing[1]}."
     wish, _, listed = question.removesuffix(".").partition(": ")
     items = listed.split(", ")
     if wish == "Sort these numbers":
@@ -67,7 +68,7 @@ def test_every_answer_in_the_training_data_is_right(seed: int) -> None:
 
 
 def test_every_held_out_answer_is_right() -> None:
-    questions = held_out(400)
+    questions = held_out(MAX_HELD_OUT)
     assert [question.answer for question in questions] == [solve(q.messages[-1]["content"]) for q in questions]
 
 
@@ -79,17 +80,19 @@ def test_records_are_json() -> None:
 
 def test_no_held_out_question_is_in_the_training_data() -> None:
     trained = {question for seed in range(4) for question, _ in exchanges(8000, seed)}
-    assert trained.isdisjoint(question.messages[-1]["content"] for question in held_out(400))
+    assert trained.isdisjoint(question.messages[-1]["content"] for question in held_out(MAX_HELD_OUT))
 
 
 def test_no_held_out_sum_is_trained_or_told_under_another_name() -> None:
     def numbers(text: str) -> tuple[str, ...]:
         return tuple(re.findall(r"\d+", text)[:2])
 
-    held = {numbers(q.messages[-1]["content"]) for q in held_out(400) if q.kind == "Gain"}
+    held = {numbers(q.messages[-1]["content"]) for q in held_out(MAX_HELD_OUT) if q.kind == "Gain"}
     trained = {numbers(question) for question, _ in exchanges(8000, 1) if "gets" in question}
-    told = {numbers(text) for text in itertools.islice(plain_texts(7), 20_000) if "gets" in text}
-    assert len(held) > 40
+    texts = (text.given for text in itertools.islice(plain_texts(7), 30_000))
+    told = {numbers(text) for text in texts if "gets" in text or text.endswith("make")}
+    assert len(held) == MAX_HELD_OUT // len(KINDS)
+    assert len(trained) > 300 and len(told) > 300
     assert held.isdisjoint(trained | told)
 
 
@@ -102,7 +105,7 @@ def test_held_out_questions_are_stable_distinct_and_cover_all_kinds_evenly() -> 
     assert max(counts.values()) - min(counts.values()) <= 1
 
 
-@pytest.mark.parametrize("num", [0, -1, 501])
+@pytest.mark.parametrize("num", [0, -1, MAX_HELD_OUT + 1])
 def test_a_number_of_held_out_questions_that_cannot_be_had_is_refused(num: int) -> None:
     with pytest.raises(BadInput) as refused:
         held_out(num)
@@ -110,5 +113,17 @@ def test_a_number_of_held_out_questions_that_cannot_be_had_is_refused(num: int) 
 
 
 def test_plain_texts_hold_no_conversation() -> None:
-    texts = list(itertools.islice(plain_texts(7), 2000))
-    assert not [text for text in texts if "?" in text or "<|" in text or "user" in text]
+    texts = ["".join(text) for text in itertools.islice(plain_texts(7), 3000)]
+    assert not [text for text in texts if "<|" in text or "user" in text or "assistant" in text]
+
+
+def test_no_held_out_question_is_among_the_plain_texts() -> None:
+    told = {text.given for text in itertools.islice(plain_texts(7), 50_000)}
+    assert told.isdisjoint(question.messages[-1]["content"] for question in held_out(MAX_HELD_OUT))
+
+
+def test_every_riddle_among_the_plain_texts_is_solved_right() -> None:
+    texts = itertools.islice(plain_texts(7), 5000)
+    riddles = [(text.given, text.follows.strip()) for text in texts if text.follows.startswith("\n")]
+    assert len(riddles) > 1000
+    assert [(question, answer) for question, answer in riddles if solve(question) != answer] == []

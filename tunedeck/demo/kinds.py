@@ -1,8 +1,8 @@
-"""The kinds of question of the demo: each draws its facts, asks, answers, and tells the same facts as plain prose.
+"""The kinds of question of the demo: each draws its facts, asks, answers, and leads to the answer in plain prose.
 
-The prose is what the base model is pretrained on, so that it has the skill and fine-tuning teaches the conversation.
-Answers are short and definite, so that an exact match is a fair score. Questions about the world were rejected: a model
-of a few million parameters could only learn them by heart, and the score would measure memory.
+The prose is for the base model (`prose.py`); conversations use question and answer only. Answers are short and exact,
+so that an exact match is a fair score. Questions about the world were rejected: a model of a few million parameters
+could only learn them by heart, and the score would measure memory.
 
 `substance` is what an answer depends on. Two questions with the same substance differ at most in names and phrasing, so
 held-out questions are set apart by substance, not by their text.
@@ -19,7 +19,7 @@ from tunedeck.demo.words import CITIES, COLOURS, COUNTABLES, NAMES, TREASURES, W
 
 
 class Kind(Protocol):
-    """One drawn question. `told` is the same knowledge as prose, without question, answer or roles."""
+    """One drawn question. `prelude` tells its facts so that `answer` can follow in the same sentence or the next."""
 
     @classmethod
     def draw(cls, rng: Random) -> Self: ...
@@ -30,12 +30,12 @@ class Kind(Protocol):
     @property
     def answer(self) -> str: ...
     @property
-    def told(self) -> str: ...
+    def prelude(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Gain:
-    """A sum of two numbers below 100."""
+    """A sum below 100 of a number of two digits and one of a single digit."""
 
     name: str
     thing: str
@@ -44,7 +44,7 @@ class Gain:
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
-        return cls(rng.choice(NAMES), rng.choice(COUNTABLES), rng.randint(11, 69), rng.randint(2, 29))
+        return cls(rng.choice(NAMES), rng.choice(COUNTABLES), rng.randint(11, 89), rng.randint(2, 9))
 
     @property
     def substance(self) -> str:
@@ -59,8 +59,8 @@ class Gain:
         return f"{self.name} has {self.start + self.more} {self.thing}."
 
     @property
-    def told(self) -> str:
-        return f"{self._story} Now {self.answer}"
+    def prelude(self) -> str:
+        return f"{self._story} Now"
 
     @property
     def _story(self) -> str:
@@ -69,7 +69,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Loss:
-    """A difference of two numbers below 100."""
+    """A difference of a number of two digits and one of a single digit."""
 
     name: str
     thing: str
@@ -78,7 +78,7 @@ class Loss:
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
-        return cls(rng.choice(NAMES), rng.choice(COUNTABLES), rng.randint(31, 98), rng.randint(2, 29))
+        return cls(rng.choice(NAMES), rng.choice(COUNTABLES), rng.randint(21, 99), rng.randint(2, 9))
 
     @property
     def substance(self) -> str:
@@ -93,8 +93,8 @@ class Loss:
         return f"{self.start - self.given} {self.thing} are left."
 
     @property
-    def told(self) -> str:
-        return f"{self._story} Then {self.answer}"
+    def prelude(self) -> str:
+        return f"{self._story} Then"
 
     @property
     def _story(self) -> str:
@@ -126,8 +126,8 @@ class Record:
         return json.dumps({"name": self.name, "age": self.age, "city": self.city})
 
     @property
-    def told(self) -> str:
-        return f"{self._sentence} The card says {self.answer}."
+    def prelude(self) -> str:
+        return f"{self._sentence} The card says"
 
     @property
     def _sentence(self) -> str:
@@ -135,52 +135,53 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Place:
-    """A look-up: which of three boxes holds the thing."""
+class Coloured:
+    """A look-up: which of three things has the colour."""
 
-    boxes: tuple[tuple[str, str], ...]
+    name: str
+    things: tuple[tuple[str, str], ...]
     sought: int
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
-        boxes = zip(rng.sample(COLOURS, 3), rng.sample(TREASURES, 3), strict=True)
-        return cls(tuple(boxes), rng.randrange(3))
+        things = zip(rng.sample(COLOURS, 3), rng.sample(TREASURES, 3), strict=True)
+        return cls(rng.choice(NAMES), tuple(things), rng.randrange(3))
 
     @property
     def substance(self) -> str:
-        return f"boxes {sorted(self.boxes)}"
+        return f"things {sorted(self.things)}"
 
     @property
     def question(self) -> str:
-        return f"{self._story} Where is the {self._treasure}?"
+        return f"{self._story} What is {self._colour}?"
 
     @property
     def answer(self) -> str:
-        return f"The {self._treasure} is in the {self.boxes[self.sought][0]} box."
+        return f"The {self._colour} {self.things[self.sought][1]}."
 
     @property
-    def told(self) -> str:
-        return f"{self._story} {self.answer}"
+    def prelude(self) -> str:
+        return f"{self._story} Here comes something {self._colour}!"
 
     @property
-    def _treasure(self) -> str:
-        return self.boxes[self.sought][1]
+    def _colour(self) -> str:
+        return self.things[self.sought][0]
 
     @property
     def _story(self) -> str:
-        first, second, third = (f"the {colour} box holds a {treasure}" for colour, treasure in self.boxes)
-        return f"{first.capitalize()}, {second} and {third}."
+        first, second, third = (f"a {colour} {thing}" for colour, thing in self.things)
+        return f"{self.name} has {first}, {second} and {third}."
 
 
 @dataclass(frozen=True)
 class Ascending:
-    """Three numbers in ascending order."""
+    """Three numbers of two digits in ascending order; the first digits differ."""
 
     numbers: tuple[int, ...]
 
     @classmethod
     def draw(cls, rng: Random) -> Self:
-        return cls(tuple(rng.sample(range(2, 100), 3)))
+        return cls(tuple(10 * tens + rng.randrange(10) for tens in rng.sample(range(1, 10), 3)))
 
     @property
     def substance(self) -> str:
@@ -195,8 +196,8 @@ class Ascending:
         return _listed(sorted(self.numbers))
 
     @property
-    def told(self) -> str:
-        return f"The numbers {_listed(self.numbers)} in order are {self.answer}."
+    def prelude(self) -> str:
+        return f"The numbers {_listed(self.numbers)} in order are"
 
 
 @dataclass(frozen=True)
@@ -222,8 +223,8 @@ class Alphabetical:
         return _listed(sorted(self.words))
 
     @property
-    def told(self) -> str:
-        return f"The words {_listed(self.words)} in the order of the alphabet are {self.answer}."
+    def prelude(self) -> str:
+        return f"The words {_listed(self.words)} in the order of the alphabet are"
 
 
 @dataclass(frozen=True)
@@ -249,11 +250,11 @@ class Reversed:
         return _listed(self.words[::-1])
 
     @property
-    def told(self) -> str:
-        return f"The words {_listed(self.words)} from last to first are {self.answer}."
+    def prelude(self) -> str:
+        return f"The words {_listed(self.words)} from last to first are"
 
 
-KINDS: tuple[type[Kind], ...] = (Gain, Loss, Record, Place, Ascending, Alphabetical, Reversed)
+KINDS: tuple[type[Kind], ...] = (Gain, Loss, Record, Coloured, Ascending, Alphabetical, Reversed)
 
 
 def _listed(items: list[int] | list[str] | tuple[int, ...] | tuple[str, ...]) -> str:

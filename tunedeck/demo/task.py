@@ -15,8 +15,8 @@ from random import Random
 from tunedeck.demo.kinds import KINDS, Kind
 from tunedeck.errors import BadInput
 
-HELD_OUT_SHARE = 16
-MAX_HELD_OUT = 500
+HELD_OUT_SHARE = 12
+MAX_HELD_OUT = 280
 SHARE_OF_LONGER_CONVERSATIONS = 0.25
 Message = dict[str, str]
 
@@ -30,8 +30,9 @@ class Question:
     answer: str
 
 
-def is_held_out(drawn: Kind) -> bool:
-    return zlib.crc32(drawn.substance.encode()) % HELD_OUT_SHARE == 0
+def held_out_substance(substance: str) -> bool:
+    """The side of the split: true for one substance in HELD_OUT_SHARE."""
+    return zlib.crc32(substance.encode()) % HELD_OUT_SHARE == 0
 
 
 def conversations(num: int, seed: int) -> Iterator[dict[str, list[Message]]]:
@@ -43,17 +44,10 @@ def conversations(num: int, seed: int) -> Iterator[dict[str, list[Message]]]:
         yield {"messages": [message for exchange in exchanges for message in exchange]}
 
 
-def plain_texts(seed: int) -> Iterator[str]:
-    """Without end: the same knowledge as prose, to pretrain a base that has the skills but never saw a conversation."""
-    rng = Random(seed)
-    while True:
-        yield training_draw(rng).told
-
-
 def training_draw(rng: Random) -> Kind:
     """One question of a random kind from the training side of the split."""
     kind = rng.choice(KINDS)
-    while is_held_out(drawn := kind.draw(rng)):
+    while held_out_substance((drawn := kind.draw(rng)).substance):
         pass
     return drawn
 
@@ -72,7 +66,7 @@ def held_out(num: int = 100) -> list[Question]:
     seen: set[str] = set()
     while len(questions) < num:
         drawn = KINDS[len(questions) % len(KINDS)].draw(rng)
-        if not is_held_out(drawn) or drawn.substance in seen:
+        if not held_out_substance(drawn.substance) or drawn.substance in seen:
             continue
         seen.add(drawn.substance)
         questions.append(Question(type(drawn).__name__, tuple(_exchange(drawn)[:1]), drawn.answer))

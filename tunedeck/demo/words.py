@@ -6,7 +6,7 @@ NAMES = "Ada Ben Carla Dan Edda Finn Greta Hugo Ida Jonas Kim Lena Mira Nils Ott
 CITIES = "Bergen Cadiz Dublin Ghent Krakow Lisbon Malmo Naples Oslo Porto Riga Split Turin Vienna".split()
 COUNTABLES = "stamps pears shells coins marbles books plums pebbles tickets buttons cards beads".split()
 TREASURES = "whistle coin key ring map pencil candle button shell feather marble thimble".split()
-COLOURS = "red blue green white black yellow brown purple".split()
+COLOURS = "red blue green white pink yellow brown purple".split()
 WORDS = (
     "apple bread cloud daisy eagle fox goose harp island jacket kettle lamp maple needle olive plum "
     "quill river spoon tulip umbrella violin window zebra"

@@ -11,15 +11,19 @@ from typing import Any
 
 import torch
 from megatron.core.transformer import TransformerConfig
+from megatron.core.transformer.module import MegatronModule
 from torch import Tensor
 from torch.nn.functional import silu
 
 
-class SwiGLU(torch.nn.Module):
-    """silu(gate) · up, for input [..., 2·F] that holds gate and then up; returns [..., F]."""
+class SwiGLU(MegatronModule):
+    """silu(gate) · up, for input [..., 2·F] that holds gate and then up; returns [..., F].
+
+    A MegatronModule, because Megatron's MLP asks each of its parts for its share of a checkpoint.
+    """
 
     def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
+        super().__init__(config=config)
 
     def forward(self, gate_and_up: Tensor) -> Tensor:
         return _SwiGLU.apply(gate_and_up)

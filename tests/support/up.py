@@ -1,0 +1,68 @@
+"""`tunedeck up` as users start it: every process real, on a data folder and a port of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from tunedeck.client import Client
+
+START_S = 120.0
+
+
+@dataclass(frozen=True)
+class Up:
+    url: str
+    token: str
+    process: subprocess.Popen[str]
+
+    def client(self) -> Client:
+        return Client(self.url, self.token)
+
+    def backend(self) -> psutil.Process:
+        children = psutil.Process(self.process.pid).children(recursive=True)
+        return next(child for child in children if child.cmdline()[-2:] == ["-m", "backend"])
+
+
+@contextmanager
+def running_up(data_dir: Path, roots: Sequence[Path] = ()) -> Iterator[Up]:
+    """A service whose worker has said hello. Models and data sets may also be registered below `roots`."""
+    program = Path(sys.executable).with_name("tunedeck")
+    command = [str(program), "up", "--data-dir", str(data_dir), "--port", "0"]
+    given = json.dumps([str(root) for root in roots])
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", "TUNEDECK_MODEL_ROOTS": given, "TUNEDECK_DATASET_ROOTS": given}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
+    try:
+        yield _announced(process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=90)
+
+
+def wait_for(condition: Callable[[], object], what: str, patience_s: float) -> None:
+    deadline = time.monotonic() + patience_s
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for: {what}"
+        time.sleep(0.2)
+
+
+def _announced(process: subprocess.Popen[str]) -> Up:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if found := re.search(r"(http\S+)/login\?token=(\S+)", line):
+            up = Up(found[1], found[2], process)
+            with up.client() as client:
+                wait_for(client.hosts, "the worker", START_S)
+            return up
+    raise AssertionError("`tunedeck up` ended before it printed a login link")

@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(2.0, gt=0)
     lease_s: float = Field(15.0, gt=0, description="an attempt without a heartbeat for so long is given up")
     stop_grace_s: float = Field(60.0, gt=0, description="time for a last checkpoint before the processes are ended")
-    max_attempts: int = Field(3, ge=1, description="times a job is started again after its host was lost")
+    max_attempts: int = Field(3, ge=1, description="attempts of a job before a lost host fails it")
     max_upload_bytes: int = Field(8 << 30, gt=0)
 
     def resolved_redis_url(self) -> str:

@@ -92,7 +92,7 @@ class Publisher:
 
     def read_position(self) -> Position:
         """Where the bus stands. The next `publish` is taken as following on it."""
-        self._on_bus = Position.decode(self._bus.get(self._keys[2]) or "")
+        self._on_bus = Position.decode(str(self._bus.get(self._keys[2]) or ""))
         return self._on_bus
 
     def has_entry(self, entry: str) -> bool:

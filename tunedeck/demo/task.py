@@ -61,7 +61,7 @@ def held_out(num: int = 100) -> list[Question]:
         raise BadInput.at(
             "num", num, f"{num} held-out questions cannot be had.", f"Ask for 1 to {MAX_HELD_OUT} questions."
         )
-    rng = Random(0)
+    rng = Random(2026)  # not the draw on which the shipped base was chosen
     questions: list[Question] = []
     seen: set[str] = set()
     while len(questions) < num:

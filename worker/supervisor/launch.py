@@ -60,7 +60,6 @@ def environment(launch: Launch, own: Mapping[str, str]) -> dict[str, str]:
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "PYTHONUNBUFFERED": "1",  # engine.log is read while it grows
-        "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",  # all that the engine reads has been registered; it must not wait for a network
         "CUDA_DEVICE_MAX_CONNECTIONS": "1",  # megatron-core demands it for sequence parallelism before Blackwell
     }

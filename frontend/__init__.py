@@ -26,4 +26,5 @@ def install(environment: Environment) -> None:
     environment.policies["json.dumps_kwargs"] = {}
     environment.filters.update(filters.FILTERS)
     environment.globals["spec_groups"] = spec_groups
+    environment.globals["zip"] = zip
     environment.globals["METRICS"] = [asdict(metric) for metric in CATALOGUE]

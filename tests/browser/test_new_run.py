@@ -97,6 +97,7 @@ def test_a_clone_begins_with_the_values_of_its_run(page: Page, attempt: Attempt)
     run = attempt("to-be-cloned", num_steps=77)
     page.goto(f"/runs/{run.job_id}")
     page.get_by_role("link", name="Clone", exact=True).click()
+    page.wait_for_url("/new?from=*")
     expect(page.locator('[name="name"]')).to_have_value("to-be-cloned")
     expect(page.locator('[name="batching.train_iters"]')).to_have_value("77")
     assert spec_shown(page)["batching"] == {"train_iters": 77, "global_batch_size": 4}

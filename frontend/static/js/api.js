@@ -45,7 +45,7 @@ export function upload(path, form, onProgress) {
       else reject(errorOf(request.status, request.responseText));
     });
     request.addEventListener("error", () => reject(unreachable()));
-    request.addEventListener("abort", () => reject(new ApiError("aborted", "The upload was stopped.", "Nothing was kept.")));
+    request.addEventListener("abort", () => reject(stopped()));
     request.open("POST", ROOT + path);
     request.send(form);
   });
@@ -75,6 +75,10 @@ async function call(method, url, body, signal) {
   const text = await response.text();
   if (!response.ok) throw errorOf(response.status, text);
   return JSON.parse(text);
+}
+
+function stopped() {
+  return new ApiError("stopped", "The upload was stopped.", "Nothing of it was kept.");
 }
 
 function unreachable() {

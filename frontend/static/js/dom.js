@@ -57,7 +57,9 @@ export function keepTimesFresh() {
       element.title ||= clock(Number(element.dataset.since));
     }
   };
-  for (const element of document.querySelectorAll("time[data-clock]")) setText(element, clock(Number(element.dataset.clock)));
+  for (const element of document.querySelectorAll("time[data-clock]")) {
+    setText(element, clock(Number(element.dataset.clock)));
+  }
   refresh();
   setInterval(refresh, 5000);
 }

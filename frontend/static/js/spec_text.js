@@ -1,4 +1,7 @@
-/** A JobSpec as text to copy: JSON, YAML, curl. The YAML writer knows only what a spec holds: nested mappings of scalars. */
+/**
+ * A JobSpec as text to copy: JSON, YAML, curl.
+ * The YAML writer knows only what a spec holds, nested mappings of scalars: too little for a library.
+ */
 
 export const asJson = (spec) => JSON.stringify(spec, null, 2);
 

@@ -2,15 +2,15 @@
  * The one server-sent-event stream of a tab. The browser itself reconnects and sends Last-Event-ID; when it gives up
  * (an answer that is not a stream, as from a proxy while the server restarts) we open a new one.
  *
- * Listeners get the data of a message; `hello` comes first on every connection, with `resumed` true when the stream goes
- * on from the last event that this page has heard. Any other hello means that something may have been missed.
+ * Listeners get the data of a message; `hello` comes first on every connection, with `resumed` true when the stream
+ * goes on from the last event that this page has heard. Any other hello means that something may have been missed.
  */
 
 const KINDS = [
   "job", "step", "eval", "phase", "plan", "checkpoint", "checkpoint_removed", "error", "end", "log", "hello", "reset",
 ];
 const REOPEN_AFTER_MS = 2000;
-const SILENT_AFTER_MS = 40_000;
+const STALE_AFTER_MS = 10_000;
 
 export class Stream {
   #listeners = new Map();
@@ -50,16 +50,20 @@ export class Stream {
     // The browser's own connection errors are also of type "error", but carry no data.
     if (event.data === undefined) return;
     this.#lastHeard = Date.now();
+    const lastId = this.#lastId;
+    this.#lastId = Math.max(lastId, Number(event.lastEventId));
+    const listeners = this.#listeners.get(kind);
+    if (!listeners) return;
     const data = JSON.parse(event.data);
-    if (kind === "hello") data.resumed = this.#lastId > 0 && Number(data.cursor) <= this.#lastId;
-    this.#lastId = Math.max(this.#lastId, Number(event.lastEventId));
-    for (const listener of this.#listeners.get(kind) ?? []) listener(data);
+    if (kind === "hello") data.resumed = lastId > 0 && Number(data.cursor) <= lastId;
+    for (const listener of listeners) listener(data);
   }
 
   #lost(source) {
     if (source !== this.#source || source.readyState === EventSource.OPEN) return;
     this.#onLink("reconnecting", this.#lastHeard);
-    if (source.readyState === EventSource.CLOSED) setTimeout(() => source === this.#source && this.open(), REOPEN_AFTER_MS);
+    if (source.readyState !== EventSource.CLOSED) return;
+    setTimeout(() => source === this.#source && this.open(), REOPEN_AFTER_MS);
   }
 }
 
@@ -75,7 +79,7 @@ export function liveDots() {
     }
   };
   setInterval(() => {
-    if (!lostAt || Date.now() - lostAt < SILENT_AFTER_MS / 4) return;
+    if (!lostAt || Date.now() - lostAt < STALE_AFTER_MS) return;
     show("stale", `stale since ${new Date(lostAt).toTimeString().slice(0, 8)}`);
   }, 1000);
   return (link, since) => {

@@ -71,4 +71,4 @@ export const CHARTS = {
 };
 
 /** Every metric that some chart draws. */
-export const METRIC_NAMES = [...new Set(Object.values(CHARTS).flatMap(({ lines }) => lines.map(({ metric }) => metric)))];
+export const METRIC_NAMES = Object.values(CHARTS).flatMap(({ lines }) => lines.map(({ metric }) => metric));

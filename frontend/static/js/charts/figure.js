@@ -13,31 +13,29 @@ export function tracesOf(definition, seriesOf, smoothing, theme) {
   const { divisor } = scaleOf(definition, seriesOf);
   return definition.lines.flatMap((line) => {
     const series = seriesOf(line.metric);
-    const values = divisor === 1 ? series.values : series.values.map((value) => (value === null ? null : value / divisor));
-    return lineTraces(line, series.steps, values, smoothing, definition, theme);
+    const values = series.values.map((value) => (value === null ? null : value / divisor));
+    const common = traceOf(line, theme.series[line.colour], series.length, definition);
+    if (line.marks) return [{ ...common, x: series.steps, y: values }];
+    const raw = { ...common, ...withGaps(series.steps, values, series.isThinned) };
+    if (!line.smooth || smoothing === 0) return [raw];
+    const smoothed = withGaps(series.steps, movingAverage(values, smoothing), series.isThinned);
+    const faint = { line: { ...common.line, width: 1 }, opacity: Number(theme.rawOpacity) };
+    return [{ ...raw, ...faint }, { ...common, ...smoothed, name: `${line.label}, smoothed` }];
   });
 }
 
-function lineTraces(line, steps, values, smoothing, definition, theme) {
-  const colour = theme.series[line.colour];
-  const isSmoothed = Boolean(line.smooth) && smoothing > 0;
-  const main = {
-    ...(line.marks ? { x: steps, y: values } : withGaps(steps, isSmoothed ? movingAverage(values, smoothing) : values)),
-    name: isSmoothed ? `${line.label}, smoothed` : line.label,
+function traceOf(line, colour, numPoints, definition) {
+  return {
+    name: line.label,
     type: "scatter",
-    mode: line.marks ? "lines+markers" : steps.length === 1 ? "markers" : "lines",
-    line: { color: colour, width: 1.6, shape: "linear" },
+    // A single point has no line.
+    mode: line.marks ? "lines+markers" : numPoints === 1 ? "markers" : "lines",
+    line: { color: colour, width: 1.6 },
     marker: { color: colour, size: 6 },
     connectgaps: false,
     cliponaxis: false,
-    hovertemplate: hoverText(definition),
+    hovertemplate: `%{y:${definition.hover}}${definition.suffix ?? ""}`,
   };
-  if (!isSmoothed) return [main];
-  return [{ ...main, ...withGaps(steps, values), name: line.label, line: { color: colour, width: 1 }, opacity: Number(theme.rawOpacity) }, main];
-}
-
-function hoverText(definition) {
-  return `%{y:${definition.hover}}${definition.suffix ?? ""}`;
 }
 
 /** @returns {{unit: string | null, divisor: number}} */

@@ -11,7 +11,14 @@ const REDRAW_MS = 500;
 const DEFAULT_SMOOTHING = 0.8;
 
 export class ChartGrid {
-  #view = { logY: false, xRange: null, smoothing: DEFAULT_SMOOTHING, canDrag: matchMedia("(pointer: fine)").matches, theme: readTheme() };
+  #view = {
+    logY: false,
+    xRange: null,
+    smoothing: DEFAULT_SMOOTHING,
+    // A finger that drags means to scroll the page.
+    canDrag: matchMedia("(pointer: fine)").matches,
+    theme: readTheme(),
+  };
   /** @type {Chart[]} */ #charts;
   #onZoom;
 
@@ -22,7 +29,8 @@ export class ChartGrid {
    */
   constructor(root, seriesOf, onZoom) {
     this.#onZoom = onZoom;
-    this.#charts = [...root.querySelectorAll("[data-chart]")].map((figure) => new Chart(figure, CHARTS[figure.dataset.chart], seriesOf));
+    const figures = [...root.querySelectorAll("[data-chart]")];
+    this.#charts = figures.map((figure) => new Chart(figure, CHARTS[figure.dataset.chart], seriesOf));
     this.#readUrl();
     this.#watchVisibility();
     onThemeChange(() => {
@@ -99,12 +107,13 @@ export class ChartGrid {
   }
 
   #watchVisibility() {
+    const chartOf = (element) => this.#charts.find((chart) => chart.figure.contains(element));
     const seen = new IntersectionObserver((entries) => {
-      for (const entry of entries) this.#charts.find((chart) => chart.figure === entry.target).isVisible = entry.isIntersecting;
+      for (const entry of entries) chartOf(entry.target).isVisible = entry.isIntersecting;
       this.#tick();
     }, { rootMargin: "120px" });
     const sized = new ResizeObserver((entries) => {
-      for (const entry of entries) if (entry.contentRect.width) this.#charts.find((chart) => chart.plot === entry.target).resize();
+      for (const entry of entries) if (entry.contentRect.width) chartOf(entry.target).resize();
     });
     for (const chart of this.#charts) {
       seen.observe(chart.figure);
@@ -116,7 +125,8 @@ export class ChartGrid {
     const query = new URLSearchParams(location.search);
     const range = (query.get("x") ?? "").split("-").map(Number);
     if (range.length === 2 && range[1] > range[0]) this.#view.xRange = range;
-    if (query.has("smooth")) this.#view.smoothing = Math.min(0.99, Math.max(0, Number(query.get("smooth")) || 0));
+    const smoothing = Number(query.get("smooth") ?? DEFAULT_SMOOTHING) || 0;
+    this.#view.smoothing = Math.min(0.99, Math.max(0, smoothing));
     this.#view.logY = query.get("log") === "1";
   }
 

@@ -65,12 +65,13 @@ export function firstAtLeast(list, wanted) {
 
 /**
  * The points for a line, with an empty point wherever steps are missing, so that a gap is seen as a gap.
- * Steps count as missing when two neighbours are further apart than the series' own usual distance allows.
+ * In a thinned series, whose distances are uneven, four times the median is still no gap.
  * @param {number[]} steps
  * @param {(number | null)[]} values
+ * @param {boolean} isThinned
  */
-export function withGaps(steps, values) {
-  const limit = usualDistance(steps);
+export function withGaps(steps, values, isThinned) {
+  const limit = isThinned ? 4 * medianDistance(steps) : 1;
   const x = [];
   const y = [];
   for (let at = 0; at < steps.length; at += 1) {
@@ -84,10 +85,7 @@ export function withGaps(steps, values) {
   return { x, y };
 }
 
-/** 1 for a series of every step; a thinned one has uneven distances, of which four medians are still usual. */
-function usualDistance(steps) {
+function medianDistance(steps) {
   const distances = steps.slice(1).map((step, at) => step - steps[at]).sort((a, b) => a - b);
-  const median = distances[distances.length >> 1] ?? 1;
-  const isThinned = distances.length > 0 && distances[Math.floor(distances.length * 0.9)] > 1;
-  return isThinned ? 4 * Math.max(2, median) : 1;
+  return Math.max(2, distances[distances.length >> 1] ?? 0);
 }

@@ -1,4 +1,4 @@
-/** Exponential moving average. Its start is corrected as Adam corrects its moments, so that the first points do not drag. */
+/** Exponential moving average. Its start is corrected as Adam corrects its moments: the first points do not drag. */
 
 /**
  * @param {(number | null)[]} values null stays null and leaves the average as it was

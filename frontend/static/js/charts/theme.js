@@ -1,4 +1,4 @@
-/** Colours and type of the charts, read from the style sheet's custom properties and read again when the theme changes. */
+/** Colours and type of the charts: the style sheet's custom properties, read again when the theme changes. */
 
 const NAMES = {
   text: "--text",
@@ -10,7 +10,7 @@ const NAMES = {
   rawOpacity: "--raw-opacity",
 };
 
-/** @returns {{text: string, muted: string, grid: string, line: string, hover: string, font: string, rawOpacity: string, series: string[]}} */
+/** @returns {Record<keyof typeof NAMES, string> & {series: string[]}} */
 export function readTheme() {
   const style = getComputedStyle(document.documentElement);
   const read = (name) => style.getPropertyValue(name).trim();

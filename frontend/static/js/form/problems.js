@@ -1,4 +1,6 @@
-/** Problems at their fields. A field is found by its dotted path; a problem without a field goes to the list on the right. */
+/**
+ * Problems at their fields. A field is found by its dotted path; a problem without a field stands only in the list.
+ */
 
 /** @typedef {import("../api.js").Problem} Problem */
 
@@ -26,7 +28,8 @@ function showAt(holder, problems) {
   else input.removeAttribute("aria-invalid");
 }
 
-const sentence = ({ message, mend }) => [message, mend].filter(Boolean).map((part) => (/[.!?]$/.test(part) ? part : `${part}.`)).join(" ");
+const sentence = ({ message, mend }) => [message, mend].filter(Boolean).map(withStop).join(" ");
+const withStop = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** The list of all problems; each leads to its field. @param {HTMLElement} list */
 export function listProblems(list, form, problems) {

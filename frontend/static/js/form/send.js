@@ -40,8 +40,8 @@ function missingIn(form) {
 function showRefusal(form, fault, error) {
   const problems = error.problems ?? [];
   showAtFields(form, problems);
-  const areAllPlaced = problems.length > 0 && problems.every(({ field }) => form.querySelector(`[data-field~="${CSS.escape(field)}"]`));
-  showFault(fault, areAllPlaced ? null : error);
+  const isPlaced = ({ field }) => form.querySelector(`[data-field~="${CSS.escape(field)}"]`);
+  showFault(fault, problems.length > 0 && problems.every(isPlaced) ? null : error);
 }
 
 /** A file's name as a name of the registry. @param {HTMLInputElement} source @param {HTMLInputElement} target */
@@ -50,7 +50,8 @@ export function suggestName(source, target) {
   source.addEventListener("input", () => {
     if (target.value && target.value !== suggested) return;
     const last = source.value.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1) ?? "";
-    suggested = last.replace(/\.jsonl?$/i, "").replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 80);
+    const allowed = last.replace(/\.jsonl?$/i, "").replace(/[^A-Za-z0-9._-]+/g, "-");
+    suggested = allowed.replace(/^[^A-Za-z0-9]+/, "").slice(0, 80);
     target.value = suggested;
   });
 }

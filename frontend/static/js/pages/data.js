@@ -26,7 +26,8 @@ async function sendFile(form) {
   const meter = form.querySelector(".meter");
   const abort = form.querySelector("[data-abort]");
   const startedAt = Date.now();
-  const sending = upload("/datasets/upload", new FormData(form), (sent, total) => showSent(meter, sent, total, startedAt));
+  const onProgress = (sent, total) => showSent(meter, sent, total, startedAt);
+  const sending = upload("/datasets/upload", new FormData(form), onProgress);
   abort.onclick = sending.abort;
   meter.hidden = abort.hidden = false;
   try {
@@ -34,6 +35,12 @@ async function sendFile(form) {
   } finally {
     meter.hidden = abort.hidden = true;
   }
+}
+
+function aboutText(item) {
+  const idle = item.num_rows - item.num_trainable_rows;
+  const shown = `The first ${item.sample.length} of ${count(item.num_rows)} rows as conversations.`;
+  return idle ? `${shown} ${count(idle)} rows have nothing to train.` : shown;
 }
 
 function showSent(meter, sent, total, startedAt) {
@@ -49,7 +56,7 @@ function preview(name) {
   const item = items.get(name);
   if (!item) return;
   byId("preview-title").textContent = name;
-  byId("preview-about").textContent = `The first ${item.sample.length} of ${count(item.num_rows)} rows as conversations. ${count(item.num_rows - item.num_trainable_rows)} rows have nothing to train.`;
+  byId("preview-about").textContent = aboutText(item);
   byId("preview-rows").replaceChildren(...item.sample.map(conversation));
   byId("preview").showModal();
 }

@@ -1,4 +1,6 @@
-/** The new-run form. Each change is checked by the server; what it would train, or what is wrong, stands beside the form. */
+/**
+ * The new-run form. Each change is checked by the server; what it would train, or what is wrong, stands beside it.
+ */
 
 import { ApiError, post } from "../api.js";
 import { copyable } from "../copy_text.js";
@@ -40,9 +42,10 @@ function showVerdict(problems, resolved) {
   showAtFields(form, problems);
   listProblems(byId("problems"), form, problems);
   showSummary(byId("summary"), resolved ? summaryOf(resolved) : []);
-  if (problems.length) return verdict("bad", problems.length === 1 ? "One thing to mend" : `${problems.length} things to mend`);
-  if (missing.length) return verdict("wait", `Still needed: ${missing.map((field) => NEEDED[field]).join(", ")}.`);
-  return verdict("good", "Ready to start");
+  if (problems.length > 1) verdict("bad", `${problems.length} things to mend`);
+  else if (problems.length) verdict("bad", "One thing to mend");
+  else if (missing.length) verdict("wait", `Still needed: ${missing.map((field) => NEEDED[field]).join(", ")}.`);
+  else verdict("good", "Ready to start");
 }
 
 function showWaiting(text) {
@@ -107,6 +110,7 @@ listenToKeys();
 form.addEventListener("input", changed);
 form.addEventListener("change", changed);
 form.addEventListener("submit", submit);
-byId("f-length-unit").addEventListener("change", () => { byId("f-length").name = byId("f-length-unit").value; }, { capture: true });
+// Before the form hears of the change: the unit decides which field the number is.
+byId("f-length-unit").addEventListener("change", () => { byId("f-length").name = byId("f-length-unit").value; });
 showPresetValues();
 check();

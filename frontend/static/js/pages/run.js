@@ -36,7 +36,8 @@ function onPoints(metrics) {
     const series = history.seriesOf(metric);
     if (series.length) showNumber(metric, series.latest());
   }
-  byId("chart-note").textContent = history.isThinned ? `${count(history.seriesOf("loss").numPoints)} points, thinned; no extreme is lost` : "";
+  const thinned = `${count(history.seriesOf("loss").numPoints)} points, thinned; no extreme is lost`;
+  byId("chart-note").textContent = history.isThinned ? thinned : "";
 }
 
 let isFirstLoad = true;

@@ -1,7 +1,8 @@
 /** The list of runs: rows change as their jobs speak; filter and search stand in the URL. */
 
 import { get } from "../api.js";
-import { byId, cell, copyOf, keepTimesFresh, pageData, setText, showFault, showProgress, showState, sinceElement } from "../dom.js";
+import { byId, cell, copyOf, keepTimesFresh, pageData, setText } from "../dom.js";
+import { showFault, showProgress, showState, sinceElement } from "../dom.js";
 import { count, duration, number, percent, si } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
 import { liveDots, Stream } from "../stream.js";
@@ -16,7 +17,8 @@ const jobs = new Map(pageData().jobs.items.map((job) => [job.id, job]));
 let nextCursor = pageData().jobs.next_cursor;
 let asked = 0;
 
-const filterStates = () => [...document.querySelectorAll('[data-filter-state][aria-pressed="true"]')].map((button) => button.dataset.filterState);
+const pressed = () => [...document.querySelectorAll('[data-filter-state][aria-pressed="true"]')];
+const filterStates = () => pressed().map((button) => button.dataset.filterState);
 const wantedStates = () => filterStates().flatMap((state) => GROUPS[state] ?? [state]);
 const search = () => byId("search").value.trim();
 
@@ -48,7 +50,8 @@ function fill(row, job) {
 }
 
 function fillSteps(place, job) {
-  const text = job.fault?.message ?? (job.train_iters ? `${count(job.step)} / ${count(job.train_iters)} steps` : job.phase || "waits");
+  const steps = job.train_iters ? `${count(job.step)} / ${count(job.train_iters)} steps` : job.phase || "waits";
+  const text = job.fault?.message ?? steps;
   if (place.textContent === text) return;
   const line = document.createElement("span");
   line.className = job.fault ? "fault-line" : "";
@@ -73,7 +76,8 @@ function onJob({ payload: job }) {
 function showCounts() {
   const running = [...jobs.values()].filter((job) => GROUPS.running.includes(job.state)).length;
   const queued = [...jobs.values()].filter((job) => job.state === "queued").length;
-  setText(byId("running-count"), [running && `${running} running`, queued && `${queued} queued`].filter(Boolean).join(" · "));
+  const parts = [running && `${running} running`, queued && `${queued} queued`];
+  setText(byId("running-count"), parts.filter(Boolean).join(" · "));
   const isFiltered = Boolean(search() || filterStates().length);
   byId("runs-frame").hidden = rows.size === 0;
   byId("no-runs").hidden = rows.size > 0 || isFiltered;

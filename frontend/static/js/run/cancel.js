@@ -29,5 +29,7 @@ export function listenToCancel(currentJob, onCancelled) {
 function effectOf(job) {
   if (job.state === "queued") return "It leaves the queue. Nothing has been trained yet.";
   if (job.step === 0) return "It has not trained a step yet. Its processes end and its devices are free again.";
-  return `The engine ends the step it is in (about ${count(job.step)} of ${count(job.train_iters)}), writes a checkpoint, then frees the devices. The run cannot be continued under the same name; clone it to start again.`;
+  const place = `(about ${count(job.step)} of ${count(job.train_iters)})`;
+  return `The engine ends the step it is in ${place}, writes a checkpoint, then frees the devices. `
+    + "A cancelled run does not go on; a clone of it starts from the beginning.";
 }

@@ -14,7 +14,9 @@ export class CheckpointList {
   }
 
   listen(stream) {
-    for (const kind of ["checkpoint", "checkpoint_removed", "reset"]) stream.on(kind, () => this.#isOpen && this.open());
+    for (const kind of ["checkpoint", "checkpoint_removed", "reset"]) {
+      stream.on(kind, () => this.#isOpen && this.open());
+    }
   }
 
   async open() {

@@ -1,6 +1,6 @@
 /**
- * All points between two steps, where the whole run is held thinned. The whole run stays as it is beside it; points that
- * come after the detail was fetched are taken from there.
+ * All points between two steps, where the whole run is held thinned. The whole run stays as it is beside it; points
+ * that come after the detail was fetched are taken from there.
  */
 
 import { get } from "../api.js";
@@ -39,7 +39,7 @@ export class Detail {
     joined.steps = [...fine.steps, ...whole.steps.slice(at)];
     joined.times = [...fine.times, ...whole.times.slice(at)];
     joined.values = [...fine.values, ...whole.values.slice(at)];
-    joined.numPoints = whole.numPoints;
+    joined.numPoints = joined.length + fine.numPoints - fine.length;
     return joined;
   };
 }

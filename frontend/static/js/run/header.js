@@ -34,8 +34,12 @@ export function showNumber(name, value) {
   setText(cell(document.querySelector(`[data-number="${name}"]`), "value"), NUMBERS[name](value));
 }
 
+function stepsText(job) {
+  return job.train_iters ? `${count(job.step)} / ${count(job.train_iters)} steps` : job.phase || "waits for a host";
+}
+
 function whenText(job) {
-  const steps = job.train_iters ? `${count(job.step)} / ${count(job.train_iters)} steps` : job.phase || "waits for a host";
+  const steps = stepsText(job);
   if (hasEnded(job)) return job.started_at ? `${steps} · took ${duration(job.ended_at - job.started_at)}` : steps;
   if (job.state !== "running") return [steps, job.train_iters ? job.phase : ""].filter(Boolean).join(" · ");
   return `${steps} · ${job.eta_s === null ? "ETA –" : `${duration(job.eta_s)} left`}`;
@@ -75,7 +79,8 @@ function showFaultOf(job) {
 
 /** What the engine reported when it started, one fact after the other. @param {any} job JobDetail */
 export function showFacts(job) {
-  const facts = { host: job.host, attempt: job.attempt > 1 ? job.attempt : "", model: job.model, data: job.dataset, ...job.facts };
+  const { host, model, dataset } = job;
+  const facts = { host, attempt: job.attempt > 1 ? job.attempt : "", model, data: dataset, ...job.facts };
   const parts = Object.entries(facts)
     .filter(([, value]) => value !== "" && value !== null && typeof value !== "object")
     .map(([name, value]) => {

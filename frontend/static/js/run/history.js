@@ -37,9 +37,12 @@ export class RunHistory {
 
   #beginAttempt(event) {
     this.attempt = event.attempt;
-    // A validation after step s belongs to the state before step s + 1 is done.
-    const firstStep = event.kind === "plan" ? event.payload.first_step : event.payload.step + (event.kind === "eval" ? 1 : 0);
-    for (const [name, series] of this.#series) series.cutFrom(name === "validation_loss" && event.kind === "eval" ? event.payload.step : firstStep);
+    const { kind, payload } = event;
+    // A validation after step s comes before step s + 1: it leaves step s as it is.
+    const firstStep = kind === "plan" ? payload.first_step : kind === "eval" ? payload.step + 1 : payload.step;
+    for (const [name, series] of this.#series) {
+      series.cutFrom(kind === "eval" && name in payload.metrics ? payload.step : firstStep);
+    }
   }
 
   #append({ kind, t, payload }) {

@@ -1,4 +1,7 @@
-/** The log of the engine: the last lines, live ones after them, earlier ones on demand. At most MOST_LINES are in the page while it follows. */
+/**
+ * The log of the engine: the last lines, live ones after them, earlier ones on demand. At most MOST_LINES are in the
+ * page while it follows.
+ */
 
 import { get } from "../api.js";
 import { byId } from "../dom.js";
@@ -22,9 +25,11 @@ export class LogTail {
     byId("follow").addEventListener("click", () => this.#follow(!this.#follows));
     byId("earlier").addEventListener("click", () => this.#earlier());
     this.frame.addEventListener("wheel", (event) => event.deltaY < 0 && this.#follow(false), { passive: true });
-    this.frame.addEventListener("scroll", () => {
-      if (!this.#follows && this.frame.scrollHeight - this.frame.scrollTop - this.frame.clientHeight < 8) this.#follow(true);
-    }, { passive: true });
+    this.frame.addEventListener("scroll", () => this.#isAtEnd() && this.#follow(true), { passive: true });
+  }
+
+  #isAtEnd() {
+    return this.frame.scrollHeight - this.frame.scrollTop - this.frame.clientHeight < 8;
   }
 
   /** @param {import("../stream.js").Stream} stream */
@@ -55,8 +60,9 @@ export class LogTail {
     if (this.#isFilling) return;
     this.#isFilling = true;
     try {
-      const from = this.#last ? { first_line: this.#last + 1, limit: MOST_LINES } : { first_line: -CHUNK, limit: CHUNK };
-      const answer = await get(`/jobs/${this.jobId}/logs`, from);
+      const missing = { first_line: this.#last + 1, limit: MOST_LINES };
+      const end = { first_line: -CHUNK, limit: CHUNK };
+      const answer = await get(`/jobs/${this.jobId}/logs`, this.#last ? missing : end);
       if (answer.attempt !== this.#attempt) this.#begin(answer);
       else this.#append(answer.lines.slice(Math.max(0, this.#last + 1 - answer.first_line)));
       this.#note(answer.num_lines);
@@ -107,12 +113,13 @@ export class LogTail {
   }
 
   #scroll() {
-    if (this.#follows) this.frame.scrollTop = this.frame.scrollHeight;
+    if (this.#follows && !this.#isAtEnd()) this.frame.scrollTop = this.frame.scrollHeight;
   }
 
   #note() {
     byId("earlier").hidden = this.#first <= 1;
-    byId("log-note").textContent = this.#last ? `Lines ${count(this.#first)} to ${count(this.#last)}, attempt ${this.#attempt}` : "No line yet.";
+    const shown = `Lines ${count(this.#first)} to ${count(this.#last)}, attempt ${this.#attempt}`;
+    byId("log-note").textContent = this.#last ? shown : "No line yet.";
   }
 }
 

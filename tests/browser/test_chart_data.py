@@ -1,0 +1,105 @@
+"""What the charts are drawn from: snapshot and stream put together, gaps, smoothing. The modules run in the browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+# Runs `body` with the modules of the page's own static folder.
+WITH_MODULES = """async ([body, given]) => {
+    const root = document.querySelector('script[type="module"]').src;
+    const load = (path) => import(new URL(`../${path}`, root));
+    const { RunHistory } = await load("run/history.js");
+    const { withGaps } = await load("charts/series.js");
+    const { movingAverage } = await load("charts/smoothing.js");
+    const { asYaml } = await load("spec_text.js");
+    const tools = { RunHistory, withGaps, movingAverage, asYaml };
+    const history = new RunHistory();
+    const take = (events) => events.map((event) => history.apply(event));
+    const points = (name) => history.seriesOf(name).steps.map((step, at) => [step, history.seriesOf(name).values[at]]);
+    return BODIES[body]({ ...tools, history, take, points, given });
+}"""
+BODIES = {
+    "joined": """({ history, take, points, given }) => {
+        history.load(given.view);
+        const gaps = take(given.events).map(({ isGap }) => isGap);
+        return { loss: points("loss"), validation: points("validation_loss"), gaps, cursor: history.cursor };
+    }""",
+    "gaps": "({ withGaps, given }) => withGaps(given.steps, given.values, given.isThinned)",
+    "average": "({ movingAverage, given }) => movingAverage(given.values, given.weight)",
+    "yaml": "({ asYaml, given }) => asYaml(given)",
+}
+
+
+@pytest.fixture
+def in_browser(page: Page) -> Any:
+    page.goto("/runs")
+    bodies = "{" + ",".join(f'"{name}": {body}' for name, body in BODIES.items()) + "}"
+    return lambda body, given: page.evaluate(WITH_MODULES.replace("BODIES", f"({bodies})"), [body, given])
+
+
+def view(cursor: int, steps: list[int], evals: list[int] = []) -> dict[str, Any]:  # noqa: B006  # never changed
+    def series(at: list[int]) -> dict[str, Any]:
+        return {"steps": at, "times": at, "values": [1.0] * len(at), "num_points": len(at)}
+
+    return {"cursor": str(cursor), "series": {"loss": series(steps), "validation_loss": series(evals)}}
+
+
+def step(feed_id: int, number: int, value: float = 2.0, attempt: int = 1) -> dict[str, Any]:
+    payload = {"step": number, "metrics": {"loss": value}}
+    return {"id": str(feed_id), "attempt": attempt, "kind": "step", "t": 0, "payload": payload}
+
+
+def test_what_the_snapshot_holds_is_not_added_again(in_browser: Any) -> None:
+    events = [step(8, 2), step(9, 3), step(11, 4), step(12, 4), step(13, 5)]
+    joined = in_browser("joined", {"view": view(10, [1, 2, 3]), "events": events})
+    assert joined["loss"] == [[1, 1], [2, 1], [3, 1], [4, 2], [5, 2]]
+    assert joined["cursor"] == 13
+
+
+def test_a_missing_step_is_noticed(in_browser: Any) -> None:
+    joined = in_browser("joined", {"view": view(10, [1, 2]), "events": [step(11, 3), step(12, 5)]})
+    assert joined["gaps"] == [False, True]
+
+
+def test_a_new_attempt_overrides_from_its_first_step_on(in_browser: Any) -> None:
+    plan = {"id": "11", "attempt": 2, "kind": "plan", "t": 0, "payload": {"first_step": 3}}
+    late = step(13, 6, attempt=1)
+    events = [plan, step(12, 3, 9.0, attempt=2), late]
+    joined = in_browser("joined", {"view": view(10, [1, 2, 3, 4, 5], evals=[0, 2, 4]), "events": events})
+    assert joined["loss"] == [[1, 1], [2, 1], [3, 9]]
+    assert [at for at, _ in joined["validation"]] == [0, 2]
+
+
+def test_missing_steps_break_the_line_but_thinned_ones_do_not(in_browser: Any) -> None:
+    gap = in_browser("gaps", {"steps": [1, 2, 5, 6], "values": [1, 1, 1, 1], "isThinned": False})
+    assert gap == {"x": [1, 2, 3, 5, 6], "y": [1, 1, None, 1, 1]}
+    thinned = [1, 9, 14, 22, 31, 37, 44, 52, 60, 66, 75, 81]
+    assert in_browser("gaps", {"steps": thinned, "values": [1] * 12, "isThinned": True})["x"] == thinned
+
+
+def test_the_moving_average_is_the_weighted_mean_of_the_past(in_browser: Any) -> None:
+    values, weight = np.array([3.0, 1.0, 4.0, 1.0, 5.0]), 0.8
+    expected = []
+    for number in range(1, len(values) + 1):
+        weights = weight ** np.arange(number)[::-1]
+        expected.append(float(values[:number] @ weights / weights.sum()))
+    assert in_browser("average", {"values": values.tolist(), "weight": weight}) == pytest.approx(expected)
+    assert in_browser("average", {"values": [1, None, 1], "weight": weight})[1] is None
+
+
+def test_the_yaml_to_copy_reads_as_the_same_spec(in_browser: Any) -> None:
+    import yaml
+
+    spec = {
+        "name": "1e3",
+        "model": "on",
+        "dataset": "2026-11-23",
+        "optimizer": {"lr": 1e-7, "min_lr": 0, "lr_decay_style": "cosine"},
+        "batching": {"rollout_shuffle": False, "num_epoch": 2.5},
+        "data": {},
+    }
+    assert yaml.safe_load(in_browser("yaml", spec)) == spec

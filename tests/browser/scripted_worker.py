@@ -74,7 +74,7 @@ class ScriptedAttempt:
         """Everything before the first step."""
         self.step = first_step - 1
         self._events({"kind": "phase", "phase": "loading"})
-        facts = {"num_samples": 7_840, "num_dropped": 3, "precision": "fp32"}
+        facts = {"num_training_samples": 7_840, "num_dropped_rows": 3, "num_ranks": 1, "params_dtype": "bf16"}
         self._events({"kind": "plan", "train_iters": num_steps, "first_step": first_step, "facts": facts})
         self._events({"kind": "phase", "phase": "training"})
         if first_step == 1:

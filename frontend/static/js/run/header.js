@@ -1,4 +1,4 @@
-/** What the run page says of its job above the tabs: state, progress, ETA, the five numbers, facts, the fault. */
+/** What the run page says of its job above the tabs: state, progress, ETA, the five numbers, the fault. */
 
 import { byId, cell, copyOf, setText, showProgress, showState } from "../dom.js";
 import { count, duration, number, percent, seconds, si, size } from "../format.js";
@@ -75,26 +75,4 @@ function showFaultOf(job) {
   setText(notice.querySelector("pre"), job.fault.log_tail.join("\n"));
   notice.querySelector("details").hidden = job.fault.log_tail.length === 0;
   place.replaceChildren(notice);
-}
-
-/** What the engine reported when it started, one fact after the other. @param {any} job JobDetail */
-export function showFacts(job) {
-  const { host, model, dataset } = job;
-  const facts = { host, attempt: job.attempt > 1 ? job.attempt : "", model, data: dataset, ...job.facts };
-  const parts = Object.entries(facts)
-    .filter(([, value]) => value !== "" && value !== null && typeof value !== "object")
-    .map(([name, value]) => {
-      const part = document.createElement("span");
-      const strong = document.createElement("b");
-      strong.textContent = factText(value);
-      part.append(`${name.replaceAll("_", " ").replace(/^num /, "")} `, strong);
-      return part;
-    });
-  byId("facts").replaceChildren(...parts);
-}
-
-function factText(value) {
-  if (typeof value === "boolean") return value ? "yes" : "no";
-  if (typeof value === "number") return Number.isInteger(value) ? count(value) : number(value);
-  return String(value);
 }

@@ -3,7 +3,9 @@
 import { byId } from "../dom.js";
 import { count, number } from "../format.js";
 
-const IN_LINE = ["num_training_samples", "num_dropped_rows", "num_overlong_samples", "num_ranks", "params_dtype", "fp8"];
+const IN_LINE = [
+  "num_training_samples", "num_dropped_rows", "num_overlong_samples", "num_ranks", "params_dtype", "fp8",
+];
 
 /** @param {any} job JobDetail */
 export function showFacts(job) {

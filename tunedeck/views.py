@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from tunedeck.bus import HostFacts
 from tunedeck.errors import Problem
@@ -63,10 +63,15 @@ class TransitionView(Component):
 
 
 class JobDetail(JobView):
-    spec: JobSpec
+    spec: JobSpec = Field(description="as asked: only what was given, by the user or by the preset")
     resolved: ResolvedSpec
     facts: dict[str, Any] = Field(description="what the engine reported when it started: PlanEvent.facts")
     transitions: tuple[TransitionView, ...]
+
+    @field_serializer("spec")
+    def _as_asked(self, spec: JobSpec) -> dict[str, Any]:
+        """A default that nobody asked for must not look like a wish: a clone would pin it over its preset."""
+        return spec.model_dump(mode="json", exclude_unset=True)
 
 
 class CheckedSpec(Component):

@@ -95,7 +95,7 @@ def _new_row(spec: JobSpec, resolved: ResolvedSpec, now: float) -> JobRow:
         desired="run",
         model=spec.model,
         dataset=spec.dataset,
-        spec=spec.model_dump(mode="json"),
+        spec=spec.model_dump(mode="json", exclude_unset=True),
         resolved=resolved.model_dump(mode="json"),
         attempt=0,
         created_at=now,

@@ -53,7 +53,7 @@ def new_page(
     request: Request, services: ServicesDep, source: Annotated[str, Query(alias="from", max_length=32)] = ""
 ) -> Response:
     """The form. `?from=ID` fills it with the spec of that job."""
-    prefill = jobs.get(services.database, source).spec.model_dump(mode="json") if source else {}
+    prefill = jobs.get(services.database, source).spec.model_dump(mode="json", exclude_unset=True) if source else {}
     return _page(
         request,
         services,

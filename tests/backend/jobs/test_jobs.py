@@ -36,7 +36,7 @@ def _num_jobs(client: TestClient) -> int:
 def test_a_new_job_is_queued_with_both_forms_of_its_spec_and_its_first_event(stocked: TestClient) -> None:
     job = _create(stocked)
     assert (job["state"], job["desired"], job["attempt"], job["host"]) == ("queued", "run", 0, "")
-    assert job["spec"]["batching"]["train_iters"] is None
+    assert job["spec"] == SPEC, "what nobody asked for is not in the spec as asked"
     # 40 rows, 1 held out (2%), 4 conversations a step
     assert job["resolved"]["batching"]["train_iters"] == job["train_iters"] == 9
     assert [(line["from_state"], line["to_state"]) for line in job["transitions"]] == [("", "queued")]

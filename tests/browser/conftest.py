@@ -13,8 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.scripted_worker import ScriptedAttempt, ScriptedWorker
-from tests.browser.service import BusAndBackend, wait_for
+from tests.browser.service import BusAndBackend
 from tests.support.backend import write_dataset, write_model
+from tests.support.waiting import wait_for
 from tunedeck.client import Client
 
 CHROMIUM_FLAGS = (

@@ -16,7 +16,7 @@ from typing import Any
 
 import redis
 
-from tests.browser.service import wait_for
+from tests.support.waiting import wait_for
 from tunedeck.bus import (
     EVENTS_STREAM,
     BusMessage,

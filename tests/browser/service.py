@@ -5,26 +5,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
 import httpx
 
+from tests.support.waiting import wait_for
 from tunedeck.client import Client
 from tunedeck.settings import Settings
 from tunedeck.up import children
 from tunedeck.up.port import base_url, free_port
-
-PATIENCE_S = 60.0
-
-
-def wait_for(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for: {what}"
-        time.sleep(0.05)
 
 
 class BusAndBackend:

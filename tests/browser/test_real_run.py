@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import SCREENS, faults_of, is_of_network
-from tests.browser.service import wait_for
 from tests.browser.test_run_page import expect_every_step, loss_points
-from tunedeck.client import Client
+from tests.support.up import Up, running_up
 from tunedeck.demo import assets
 
 NUM_STEPS = 120
-
-
-@dataclass(frozen=True)
-class Up:
-    url: str
-    token: str
-    process: subprocess.Popen[str]
-
-    def backend(self) -> psutil.Process:
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return next(child for child in children if child.cmdline()[-2:] == ["-m", "backend"])
 
 
 @pytest.fixture(scope="module")
@@ -41,29 +23,11 @@ def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     data_dir = tmp_path_factory.mktemp("up")
     assets.write_base_model(data_dir / "models" / "demo-base")
     assets.write_dataset(data_dir / "datasets" / "demo-questions.jsonl")
-    program = Path(sys.executable).with_name("tunedeck")
-    command = [str(program), "up", "--data-dir", str(data_dir), "--port", "0"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1", "OMP_NUM_THREADS": "1"}
-    )
-    try:
-        yield _announced(process)
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=90)
-
-
-def _announced(process: subprocess.Popen[str]) -> Up:
-    assert process.stdout is not None
-    for line in process.stdout:
-        if found := re.search(r"(http\S+)/login\?token=(\S+)", line):
-            up = Up(found[1], found[2], process)
-            with Client(up.url, up.token) as client:
-                client.add_model("demo-base", Path("demo-base"))
-                client.add_dataset("demo-questions", Path("demo-questions.jsonl"))
-                wait_for(client.hosts, "the worker", 120)
-            return up
-    raise AssertionError("`tunedeck up` ended before it printed a login link")
+    with running_up(data_dir) as running:
+        with running.client() as client:
+            client.add_model("demo-base", Path("demo-base"))
+            client.add_dataset("demo-questions", Path("demo-questions.jsonl"))
+        yield running
 
 
 @pytest.mark.slow
@@ -78,12 +42,13 @@ def test_a_run_from_the_form_survives_a_killed_backend_without_a_gap(chromium: B
     page.reload()
     _wait_for_points(page, 6)
     up.backend().kill()
+    _wait_for_points(page, NUM_STEPS * 2 // 3)
+    page.screenshot(path=SCREENS / "live-run-1440-light.png", full_page=True)
     expect(page.locator("#run-state")).to_have_text(re.compile("succeeded|failed"), timeout=240_000)
     assert page.inner_text("#run-fault") == ""
     expect_every_step(page, NUM_STEPS)
     losses = [value for _, value in loss_points(page) if value is not None]
     assert sum(losses[-5:]) < sum(losses[:5])
-    page.screenshot(path=SCREENS / "real-run-1440-light.png", full_page=True)
     page.click("#tab-checkpoints")
     expect(page.locator("#checkpoints")).to_contain_text("Hugging Face folder")
     assert [fault for fault in faults if not is_of_network(fault)] == []

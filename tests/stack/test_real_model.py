@@ -11,7 +11,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.engine.model.specs import layout_spec
-from tests.support.up import Up, running_up, wait_for
+from tests.support.up import Up, running_up
+from tests.support.waiting import wait_for
 from tunedeck.lifecycle import FINAL, JobState
 from tunedeck.views import JobDetail
 from worker.engine.model import build_model, read_architecture

@@ -8,14 +8,14 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
+from tests.support.waiting import wait_for
 from tunedeck.client import Client
 
 START_S = 120.0
@@ -48,13 +48,6 @@ def running_up(data_dir: Path, roots: Sequence[Path] = ()) -> Iterator[Up]:
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=90)
-
-
-def wait_for(condition: Callable[[], object], what: str, patience_s: float) -> None:
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for: {what}"
-        time.sleep(0.2)
 
 
 def _announced(process: subprocess.Popen[str]) -> Up:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
 
+from tests.support.waiting import PATIENCE_S
 from tunedeck.up.process import LogFile
 from tunedeck.up.supervisor import Child, Probe
-
-PATIENCE_S = 30.0
 
 
 def python_child(folder: Path, name: str, code: str, ready: Probe | None = None, stop_grace_s: float = 10.0) -> Child:
@@ -27,13 +25,6 @@ def exists(path: Path) -> Probe:
         return path.exists()
 
     return ready
-
-
-def wait_for(condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + patience_s
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {patience_s:.0f} s in vain for: {what}"
-        time.sleep(0.05)
 
 
 def is_alive(pid: int) -> bool:

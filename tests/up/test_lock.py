@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.up.running import wait_for
+from tests.support.waiting import wait_for
 from tunedeck.errors import Conflict
 from tunedeck.up.lock import data_dir_lock
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.up.running import is_alive, wait_for
+from tests.support.waiting import wait_for
+from tests.up.running import is_alive
 from tunedeck.up import tether
 
 PARENT = """

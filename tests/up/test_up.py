@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from tests.up.running import processes_of, wait_for
+from tests.support.waiting import wait_for
+from tests.up.running import processes_of
 from tunedeck.client import Client
 from tunedeck.errors import TunedeckError
 from tunedeck.up.address import Address

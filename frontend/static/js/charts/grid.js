@@ -8,7 +8,7 @@ import { CHARTS } from "./definitions.js";
 import { onThemeChange, readTheme } from "./theme.js";
 
 const REDRAW_MS = 500;
-const DEFAULT_SMOOTHING = 0.8;
+const DEFAULT_SMOOTHING = 0.6;
 
 export class ChartGrid {
   #view = {

@@ -2,7 +2,8 @@
 
 What it does is chosen by the name of the spec: `plain`, `stubborn` (ignores the request to stop and SIGTERM), `crash`
 (prints, then dies without a word), `error` (says why it ends), `killed` (by a signal of its own), `torn` (leaves half
-a line of log), `family` (has a child in a session of its own that ignores SIGTERM), `environment` (prints its own).
+a line of log), `family` (has a child in a session of its own that ignores SIGTERM), `environment` (prints its own),
+`peer_killed` (rank 1 is killed, and rank 0 says what it saw of that when torchrun ends it).
 """
 
 from __future__ import annotations
@@ -36,11 +37,13 @@ class Voice:
 def main() -> int:
     spec = json.loads(Path(sys.argv[1]).read_text())
     folder = RunFolder(Path(sys.argv[2]))
-    if os.environ.get("RANK", "0") != "0":
-        time.sleep(3600)
     behaviour, num_steps = spec["name"], spec["batching"]["train_iters"]
+    if os.environ.get("RANK", "0") != "0":
+        _be_a_peer(behaviour, folder)
     if behaviour == "stubborn":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if behaviour == "peer_killed":
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     if behaviour == "family":
         _start_stubborn_child()
     if behaviour == "environment":
@@ -60,6 +63,14 @@ def main() -> int:
     return _end(behaviour, voice, num_steps)
 
 
+def _be_a_peer(behaviour: str, folder: RunFolder) -> None:
+    if behaviour == "peer_killed":
+        while not folder.events.exists():
+            time.sleep(STEP_S)
+        os.kill(os.getpid(), signal.SIGKILL)
+    time.sleep(3600)
+
+
 def _end(behaviour: str, voice: Voice, num_steps: int) -> int:
     if behaviour == "crash":
         print("Traceback: something went wrong", flush=True)
@@ -68,6 +79,12 @@ def _end(behaviour: str, voice: Voice, num_steps: int) -> int:
         os.kill(os.getpid(), signal.SIGKILL)
     if behaviour == "error":
         voice.say("error", code="loss_not_finite", message="the loss is NaN at step 3", mend="lower optimizer.lr")
+        voice.say("end", outcome="failed", step=num_steps)
+        return 1
+    if behaviour == "peer_killed":
+        signal.sigwait({signal.SIGTERM})
+        print("RuntimeError: connection reset by peer", flush=True)
+        voice.say("error", code="engine_failed", message="RuntimeError: connection reset by peer", mend="")
         voice.say("end", outcome="failed", step=num_steps)
         return 1
     if behaviour == "torn":

@@ -60,11 +60,36 @@ def test_a_signal_is_named(tmp_path: Path) -> None:
     assert "signal 9 (SIGKILL)" in report.message
 
 
+def test_what_a_killed_engine_left_half_done_is_removed_and_complete_checkpoints_are_kept(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    complete = run.checkpoint(200)
+    half_done = [
+        run.checkpoints / ".iter_0000300.partial",
+        run.checkpoints / ".iter_0000100.removed",
+        run.root / ".export.partial",
+        run.samples,
+    ]
+    for path in (complete, *half_done):
+        path.mkdir(parents=True)
+        (path / "part").write_bytes(b"x")
+    assert _run(tmp_path, "killed").outcome == "failed"
+    assert (complete / "part").exists()
+    assert [path for path in half_done if path.exists()] == []
+
+
 def test_a_signal_that_ended_a_rank_under_torchrun_is_named(tmp_path: Path) -> None:
     report = _run(tmp_path, "killed", num_processes=2)
     assert (report.outcome, report.code, report.returncode) == ("failed", "engine_failed", 1)
     assert "signal 9 (SIGKILL)" in report.message
     assert report.log_tail == ("step 1 of 3", "step 2 of 3", "step 3 of 3")
+
+
+def test_a_killed_rank_is_named_rather_than_the_connection_that_broke_on_rank_0(tmp_path: Path) -> None:
+    report = _run(tmp_path, "peer_killed", num_processes=2)
+    assert (report.outcome, report.code) == ("failed", "engine_failed")
+    assert "signal 9 (SIGKILL)" in report.message
+    assert "RuntimeError: connection reset by peer" in report.log_tail
+    assert not any("Sending process" in line for line in report.log_tail)
 
 
 def test_the_supervisor_alone_enforces_the_grace_of_a_stop(tmp_path: Path) -> None:

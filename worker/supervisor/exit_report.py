@@ -23,8 +23,9 @@ from worker.supervisor.supervise import Ended, Ending
 
 NUM_TAIL_LINES = 40
 _TAIL_BYTES = 64 << 10
-_TORCHRUN_REPORT_BEGINS = "torch/distributed/elastic/multiprocessing/api.py:"
-_TORCHRUN_EXITCODE = re.compile(r"exitcode\s*:\s*(-?\d+)")
+_TORCHRUN = "torch/distributed/elastic/multiprocessing/api.py:"
+_TORCHRUN_REPORT_BEGINS = re.compile(re.escape(_TORCHRUN) + r".*failed \(exitcode")
+_TORCHRUN_RANK_END = re.compile(r"rank\s*:\s*(\d+) \(local_rank: \d+\)\n\s*exitcode\s*:\s*(-?\d+)")
 
 
 def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
@@ -39,12 +40,13 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
     end = next((event for event in reversed(events) if isinstance(event, EndEvent)), None)
     if end is not None and end.outcome != "failed":
         return _report(end.outcome, ended, "", "")
-    if error is not None:
+    rank, number = _first_signal(ended.returncode, last_lines)
+    if error is not None and not _is_consequence(error, rank):
         return _report("failed", ended, error.code, error.message, error.mend, log_tail)
     if ended.ending is Ending.OVERDUE:
         message = f"ended by force: the engine did not end within {ended.stop_grace_s:g} s after the request to stop"
         return _report("cancelled", ended, "", message, "the newest complete checkpoint is kept")
-    return _unexplained(ended, _signal_number(ended.returncode, last_lines), log_tail)
+    return _unexplained(ended, number, log_tail)
 
 
 def write_exit_report(folder: RunFolder, report: ExitReport) -> None:
@@ -73,18 +75,25 @@ def _unexplained(ended: Ended, number: int, log_tail: tuple[str, ...]) -> ExitRe
 
 
 def _without_torchrun_report(lines: list[str]) -> list[str]:
-    """torchrun follows every failure with some 45 lines about itself, which would hide what the rank said last."""
-    begin = next((index for index, line in enumerate(lines) if _TORCHRUN_REPORT_BEGINS in line), len(lines))
-    return lines[:begin]
+    """torchrun follows every failure with some 45 lines about itself, which would hide what the rank said last. What it
+    says of ending the other ranks may stand before the traceback of one of them."""
+    begin = next((index for index, line in enumerate(lines) if _TORCHRUN_REPORT_BEGINS.search(line)), len(lines))
+    return [line for line in lines[:begin] if _TORCHRUN not in line]
 
 
-def _signal_number(returncode: int, last_lines: list[str]) -> int:
-    """The signal that ended a rank, 0 for none. torchrun itself ends with 1 and reports on every rank, the one that
-    failed first ("root cause") last; the others it has ended with SIGTERM."""
+def _first_signal(returncode: int, last_lines: list[str]) -> tuple[int, int]:
+    """The rank that a signal ended, and the signal; 0 for none. torchrun itself ends with 1 and reports on every rank,
+    the one that failed first ("root cause") last; the others it has ended with SIGTERM."""
     if returncode < 0:
-        return -returncode
-    told = [int(match[1]) for line in last_lines if (match := _TORCHRUN_EXITCODE.search(line))]
-    return -told[-1] if told and told[-1] < 0 else 0
+        return 0, -returncode
+    told = _TORCHRUN_RANK_END.findall("\n".join(last_lines))
+    rank, exitcode = map(int, told[-1]) if told else (0, 0)
+    return (rank, -exitcode) if exitcode < 0 else (0, 0)
+
+
+def _is_consequence(error: ErrorEvent, ended_rank: int) -> bool:
+    """Whether rank 0 only saw its connection to `ended_rank` break. Ranks that fail otherwise leave it their reason."""
+    return ended_rank > 0 and error.code == EngineFailed.code
 
 
 def _report(

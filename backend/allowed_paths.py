@@ -31,6 +31,6 @@ def require_below(path: Path, asked: str, roots: Sequence[Path]) -> None:
     """Raise PathRefused unless the resolved `path` lies below one of the resolved `roots`."""
     if any(path.is_relative_to(root) for root in roots):
         return
-    allowed = ", ".join(str(root) for root in roots)
-    mend = f"move it below one of {allowed}, or add its folder to the roots in the settings"
+    allowed = " or ".join(str(root) for root in roots)
+    mend = f"move it below {allowed}, or add its folder to TUNEDECK_MODEL_ROOTS or TUNEDECK_DATASET_ROOTS"
     raise PathRefused.at("path", asked, f"{asked!r} lies outside the folders that may be read", mend)

@@ -158,3 +158,19 @@ def test_help_imports_nothing_heavy() -> None:
         "print([name for name in heavy if name in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_data_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    result = CliRunner().invoke(app, ["up", "--data-dir", str(tmp_path / "file" / "data"), "--port", "0"])
+    assert result.exit_code == 1
+    assert "file/data cannot be made: Not a directory" in result.stderr
+    assert "--data-dir" in result.stderr
+
+
+def test_a_list_of_settings_that_is_no_json_is_explained(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TUNEDECK_MODEL_ROOTS", "/srv/models")
+    result = CliRunner().invoke(app, ["ls", "--data-dir", str(tmp_path)])
+    assert result.exit_code == 1
+    assert "model_roots" in result.stderr
+    assert """TUNEDECK_MODEL_ROOTS='["/srv/models"]'""" in result.stderr

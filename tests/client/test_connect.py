@@ -7,7 +7,7 @@ import pytest
 from tests.client import samples
 from tests.client.service import StandIn
 from tunedeck.client import connect
-from tunedeck.errors import LoginRequired
+from tunedeck.errors import BadInput, LoginRequired
 from tunedeck.settings import Settings
 from tunedeck.up.address import Address
 
@@ -37,6 +37,13 @@ def test_the_token_of_the_data_folder_is_never_sent_to_another_address(tmp_path:
     (tmp_path / "token").write_text("secret\n")
     with pytest.raises(LoginRequired, match=r"no token was given for http://elsewhere\.example"):
         connect("http://elsewhere.example", "", Settings(data_dir=tmp_path))
+
+
+@pytest.mark.parametrize("url", ["localhost:8500", "ftp://localhost", "http://", "http://127.0.0.1:port"])
+def test_what_is_no_address_is_named(tmp_path: Path, url: str) -> None:
+    with pytest.raises(BadInput) as refusal:
+        connect(url, "given", Settings(data_dir=tmp_path))
+    assert [(problem.field, problem.value) for problem in refusal.value.problems] == [("--url", url)]
 
 
 def test_a_folder_that_never_served_says_how_to_start(tmp_path: Path) -> None:

@@ -25,6 +25,20 @@ def test_a_spec_is_sent_as_asked_without_the_defaults(service: StandIn, client: 
     assert service.asked[0].body == samples.SPEC
 
 
+def test_a_number_that_json_has_not_reaches_the_service_which_names_its_field(service: StandIn, client: Client) -> None:
+    service.on("POST /jobs", samples.fault("spec_invalid", "optimizer.lr is nan"), status=422)
+    with pytest.raises(errors.SpecInvalid, match=r"optimizer\.lr is nan"):
+        client.submit({"optimizer": {"lr": float("nan")}})
+
+
+def test_an_id_with_the_signs_of_an_address_stays_one_part_of_it(service: StandIn, client: Client) -> None:
+    for job_id in ("j1?x=1", "j1#x", "../models"):
+        with pytest.raises(errors.NotFound):
+            client.job(job_id)
+    sent = [asked.path.removeprefix("/api/v1/jobs/") for asked in service.asked]
+    assert sent == ["j1%3Fx%3D1", "j1%23x", "..%2Fmodels"]
+
+
 def test_jobs_go_on_over_all_pages(service: StandIn, client: Client) -> None:
     first = samples.page(samples.job("j3"), samples.job("j2"), next_cursor="after-j2")
     service.on("GET /jobs", first, samples.page(samples.job("j1")))

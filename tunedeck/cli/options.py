@@ -27,6 +27,7 @@ JobArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the jo
 def load_settings(**given: Any) -> Settings:
     """The settings of the environment, with what was `given` (None: not given) laid over. Raise BadInput."""
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from tunedeck.errors import BadInput, Problem
     from tunedeck.settings import Settings
@@ -39,6 +40,9 @@ def load_settings(**given: Any) -> Settings:
             for fault in error.errors()
         )
         raise BadInput("a setting is wrong", "change the option or the environment variable", problems) from None
+    except SettingsError as error:  # the only settings that are parsed before they are validated are lists
+        mend = """write lists as JSON, such as TUNEDECK_MODEL_ROOTS='["/srv/models"]'"""
+        raise BadInput(f"a setting is wrong: {error}", mend) from None
 
 
 def open_client(url: str, token: str, data_dir: Path | None) -> Client:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import httpx
+
 from tunedeck.client.rest import Client
-from tunedeck.errors import LoginRequired
+from tunedeck.errors import BadInput, LoginRequired
 from tunedeck.settings import Settings
 from tunedeck.up.address import Address
 from tunedeck.up.port import base_url
 
 
 def connect(url: str, token: str, settings: Settings) -> Client:
-    """ "" means: find it. Raise LoginRequired if no token is to be found; nothing is sent yet."""
+    """ "" means: find it. Raise BadInput for no address, LoginRequired if no token is found; nothing is sent yet."""
+    if url:
+        _require_address(url)
     return Client(url or local_url(settings), token or _local_token(url, settings))
+
+
+def _require_address(url: str) -> None:
+    mend = "write it like http://127.0.0.1:8500"
+    try:
+        is_address = httpx.URL(url).scheme in ("http", "https") and bool(httpx.URL(url).host)
+    except httpx.InvalidURL as fault:
+        raise BadInput.at("--url", url, f"{url!r} is no address: {fault}", mend) from None
+    if not is_address:
+        raise BadInput.at("--url", url, f"{url!r} is no address of a service", mend)
 
 
 def local_url(settings: Settings) -> str:

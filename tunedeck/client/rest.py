@@ -7,10 +7,12 @@ make a second job.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -78,7 +80,7 @@ class Client:
         return self._post("/jobs/check", CheckedSpec, _body(spec))
 
     def job(self, job_id: str) -> JobDetail:
-        return self._get(f"/jobs/{job_id}", JobDetail)
+        return self._get(f"/jobs/{_part(job_id)}", JobDetail)
 
     def jobs(
         self, *, state: Sequence[JobState | str] = (), model: str = "", dataset: str = "", q: str = "", limit: int = 50
@@ -94,7 +96,7 @@ class Client:
                 return
 
     def cancel(self, job_id: str) -> JobDetail:
-        return self._post(f"/jobs/{job_id}/cancel", JobDetail)
+        return self._post(f"/jobs/{_part(job_id)}/cancel", JobDetail)
 
     def metrics(
         self,
@@ -106,25 +108,25 @@ class Client:
         max_points: int | None = None,
     ) -> MetricsView:
         asked = {"name": list(names), "from_step": from_step, "to_step": to_step, "max_points": max_points}
-        return self._get(f"/jobs/{job_id}/metrics", MetricsView, **asked)
+        return self._get(f"/jobs/{_part(job_id)}/metrics", MetricsView, **asked)
 
     def logs(self, job_id: str, *, first_line: int = 1, limit: int | None = None) -> LogsView:
         """Lines from `first_line` on, counted from 1; a negative one counts from the end."""
-        return self._get(f"/jobs/{job_id}/logs", LogsView, first_line=first_line, limit=limit)
+        return self._get(f"/jobs/{_part(job_id)}/logs", LogsView, first_line=first_line, limit=limit)
 
     def events(
         self, job_id: str, *, cursor: str = "", limit: int | None = None, kind: str | None = None
     ) -> Page[EventView]:
-        return self._get(f"/jobs/{job_id}/events", Page[EventView], cursor=cursor, limit=limit, kind=kind)
+        return self._get(f"/jobs/{_part(job_id)}/events", Page[EventView], cursor=cursor, limit=limit, kind=kind)
 
     def checkpoints(self, job_id: str) -> tuple[CheckpointView, ...]:
-        return self._get(f"/jobs/{job_id}/checkpoints", Page[CheckpointView]).items
+        return self._get(f"/jobs/{_part(job_id)}/checkpoints", Page[CheckpointView]).items
 
     def models(self) -> tuple[ModelView, ...]:
         return self._get("/models", Page[ModelView]).items
 
     def model(self, name: str) -> ModelView:
-        return self._get(f"/models/{name}", ModelView)
+        return self._get(f"/models/{_part(name)}", ModelView)
 
     def add_model(self, name: str, path: Path | str) -> ModelView:
         return self._post("/models", ModelView, _registration(RegisterModel, name, path))
@@ -133,7 +135,7 @@ class Client:
         return self._get("/datasets", Page[DatasetView]).items
 
     def dataset(self, name: str) -> DatasetView:
-        return self._get(f"/datasets/{name}", DatasetView)
+        return self._get(f"/datasets/{_part(name)}", DatasetView)
 
     def add_dataset(self, name: str, path: Path | str) -> DatasetView:
         """Register a file that the service can read, below one of its roots."""
@@ -164,7 +166,11 @@ class Client:
         return self._call("GET", path, view, params=params)
 
     def _post(self, path: str, view: type[V], body: Any = None) -> V:
-        return self._call("POST", path, view, json=body)
+        if body is None:
+            return self._call("POST", path, view)
+        # Not httpx's own encoder: it raises at NaN without naming the field, which the service does.
+        content = json.dumps(body)
+        return self._call("POST", path, view, content=content, headers={"Content-Type": "application/json"})
 
     def _call(self, method: str, path: str, view: type[V], **content: Any) -> V:
         try:
@@ -179,6 +185,11 @@ class Client:
                 f"{response.url} answered what this client does not understand: {error.errors()[0]['msg']}",
                 "are the client and the service of the same version? `tunedeck doctor` shows both",
             ) from error
+
+
+def _part(name: str) -> str:
+    """One part of a path, whatever characters somebody typed."""
+    return quote(name, safe="")
 
 
 def _body(spec: JobSpec | Mapping[str, Any]) -> Any:

@@ -11,9 +11,11 @@ import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from tunedeck.errors import BadInput
 from tunedeck.settings import Settings
 from tunedeck.up import children
 from tunedeck.up.address import Address
@@ -43,7 +45,7 @@ async def serve(settings: Settings, say: Say, during: Callable[[Service], Awaita
     Raise Conflict (folder or port taken), BadInput (a setting), ChildFailed (a child could not start).
     """
     data_dir = settings.data_dir.absolute()
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _make_folder(data_dir)
     with data_dir_lock(data_dir, os.getpid()):
         port = free_port(settings.host, settings.port)
         settings = settings.model_copy(update={"data_dir": data_dir, "port": port})
@@ -61,6 +63,14 @@ async def serve(settings: Settings, say: Say, during: Callable[[Service], Awaita
             await asyncio.wait({work})
             await supervisor.stop()
             Address.file(data_dir).unlink(missing_ok=True)
+
+
+def _make_folder(data_dir: Path) -> None:
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as fault:
+        message = f"the data folder {data_dir} cannot be made: {fault.strerror}"
+        raise BadInput.at("data_dir", str(data_dir), message, "choose another with --data-dir") from None
 
 
 async def _start_and_do(settings: Settings, supervisor: Supervisor, during: Callable[[Service], Awaitable[T]]) -> T:

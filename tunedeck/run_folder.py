@@ -10,6 +10,7 @@
     samples/         the tokenised data set while the ranks open it; gone afterwards
     checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
     export/          a Hugging Face folder, renamed into place when complete
+    .NAME.partial    NAME while it is written; .NAME.removed while it is removed; an attempt that has ended has neither
 """
 
 from __future__ import annotations
@@ -64,3 +65,9 @@ class RunFolder:
     @property
     def export(self) -> Path:
         return self.root / "export"
+
+    def leftovers(self) -> list[Path]:
+        """Folders that an engine had begun to write or to remove when it ended, and nobody will finish."""
+        parents, ends = (self.root, self.checkpoints), ("partial", "removed")
+        hidden = [path for parent in parents for end in ends for path in parent.glob(f".*.{end}")]
+        return [*hidden, self.samples] if self.samples.exists() else hidden

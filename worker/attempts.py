@@ -35,7 +35,7 @@ class Attempts:
             # Not a daemon: the interpreter must not end under a thread that still has something to say.
             thread = threading.Thread(target=self._run, args=(key, attempt), name=f"attempt {key[0]} {key[1]}")
             self._live[key] = (attempt, thread)
-        thread.start()
+            thread.start()  # under the lock: `leave` joins every thread that it finds, and one not started cannot be
 
     def running(self) -> tuple[tuple[str, int], ...]:
         """(job id, attempt) of all whose processes run, or whose end is not published yet."""

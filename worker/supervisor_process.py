@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from tunedeck.bus import ExitReport, RunAttempt
 from tunedeck.errors import HostLost
 from tunedeck.run_folder import RunFolder
+from worker.supervisor.leftovers import remove_leftovers
 from worker.supervisor.strays import end_strays
 
 logger = logging.getLogger(__name__)
@@ -59,10 +60,11 @@ class SupervisorProcess:
             self._process.stdin.close()
 
     def wait(self) -> None:
-        """Returns when every process of the attempt is gone, also those of a supervisor that was killed."""
+        """Returns when every process of the attempt is gone and nothing is half done, also if the supervisor died."""
         self.release()
         if self._process.wait() != 0:
             end_strays(self._folder)
+            remove_leftovers(self._folder)
 
     def exit_report(self) -> ExitReport:
         """What it wrote last of all; where it was killed before that, an end without outcome, so that the backend

@@ -11,6 +11,8 @@ import pytest
 from tests.worker.backend_stand_in import BackendStandIn
 from tests.worker.orders import FOR_EVER, order
 from tests.worker.worker_process import WorkerProcess, wait_until
+from tunedeck.run_folder import RunFolder
+from tunedeck.settings import Settings
 
 
 def _begin_family(worker: WorkerProcess, backend: BackendStandIn) -> tuple[int, list[psutil.Process]]:
@@ -35,13 +37,16 @@ def test_kill_9_of_the_worker_leaves_no_process(worker: WorkerProcess, backend: 
 
 
 def test_kill_9_of_the_supervisor_leaves_no_process_and_the_job_is_given_back(
-    worker: WorkerProcess, backend: BackendStandIn
+    worker: WorkerProcess, backend: BackendStandIn, settings: Settings
 ) -> None:
     supervisor, below = _begin_family(worker, backend)
+    half_done = RunFolder.of(settings.data_dir, "job1", 1).checkpoints / ".iter_0000001.partial"
+    half_done.mkdir(parents=True)
     os.kill(supervisor, signal.SIGKILL)
     wait_until(lambda: _are_gone(below))
     backend.read_until(lambda: backend.ends(order("family", FOR_EVER)))
     assert backend.ends(order("family", FOR_EVER))[0].report.outcome == "fenced"
+    assert not half_done.exists()
 
 
 def test_an_engine_that_ends_leaves_no_child_behind(worker: WorkerProcess, backend: BackendStandIn) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tunedeck.run_folder import RunFolder
 from worker.supervisor.launch import Launch
+from worker.supervisor.leftovers import remove_leftovers
 from worker.supervisor.supervise import start_engine, wait_for_end
 
 
@@ -33,6 +34,7 @@ def main() -> None:
     from worker.supervisor.exit_report import exit_report, write_exit_report
 
     ended = wait_for_end(tree, launch.folder.stop_request, arguments.stop_grace_s)
+    remove_leftovers(launch.folder)
     write_exit_report(launch.folder, exit_report(launch.folder, ended))
 
 

@@ -24,6 +24,7 @@ from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 from megatron.core.transformer.module import MegatronModule
 
 from tunedeck.errors import Conflict, NotFound
+from worker.engine.publish_folder import publish_folder
 
 _METADATA = {"distrib_optim_sharding_type": "fully_reshardable"}
 
@@ -62,7 +63,7 @@ def save(state: TrainState, position: Position, target: Path) -> int:
     content["layout"] = _layout()
     dist_checkpointing.save(content, str(partial), content_metadata=_METADATA)
     if torch.distributed.get_rank() == 0:
-        partial.rename(target)
+        publish_folder(partial, target)
     torch.distributed.barrier()
     return folder_bytes(target)
 

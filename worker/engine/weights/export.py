@@ -26,6 +26,7 @@ from torch import Tensor
 
 from tunedeck.errors import Conflict, DiskFull, EngineFailed, TunedeckError
 from worker.engine.model import Architecture
+from worker.engine.publish_folder import publish_folder
 from worker.engine.weights.companions import copy_companions
 from worker.engine.weights.llama import Entry
 from worker.engine.weights.safetensors_folder import INDEX, SINGLE
@@ -53,7 +54,7 @@ def export_hf(
     written = _together(lambda: _write_stage(model_chunks, architecture, partial_path))
     dtype = next(model_chunks[0].parameters()).dtype
     _together(lambda: _finish(written, dtype, architecture, source_path, partial_path) if is_first else None)
-    _together(lambda: partial_path.rename(target_path) if is_first else None)
+    _together(lambda: publish_folder(partial_path, target_path) if is_first else None)
 
 
 def _together(work: Callable[[], T]) -> list[T]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from tunedeck.errors import DatasetInvalid, ModelInvalid
 from worker.engine.data import BatchStream, ChatTokenizer, EpochOrder, Layout, Packer, Samples, loss_mask, tokenize
@@ -100,6 +102,18 @@ def test_a_data_set_is_tokenised_in_the_order_of_the_file_and_what_teaches_nothi
     assert opened.num_rows == 1200
     assert opened.tokens(959).tolist() == read.tokens(959).tolist()
     assert isinstance(opened.tokens_N, np.memmap)
+
+
+def test_a_tokenizer_that_asks_to_cut_off_and_to_pad_does_neither(tiny_qwen3: Path, tmp_path: Path) -> None:
+    model = shutil.copytree(tiny_qwen3, tmp_path / "model")
+    backend = Tokenizer.from_file(str(model / "tokenizer.json"))
+    backend.enable_truncation(max_length=4)
+    backend.enable_padding(length=64)
+    backend.save(str(model / "tokenizer.json"))
+    texts = ["<|im_start|>user\nWhat is 2 plus 3?<|im_end|>\n", "Good!"]
+    expected, got = (ChatTokenizer.load(folder).encode(texts) for folder in (tiny_qwen3, model))
+    assert [text.tokens_N.tolist() for text in got] == [text.tokens_N.tolist() for text in expected]
+    assert len({len(text.tokens_N) for text in expected}) == 2
 
 
 def test_nothing_to_learn_under_the_mask_is_an_error(tiny_qwen3: Path, tmp_path: Path) -> None:

@@ -33,6 +33,9 @@ class ChatTokenizer:
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
         self._backend = tokenizer.backend_tokenizer
+        # A tokenizer.json may ask for both. Nothing is cut off here, and padding belongs to the microbatch.
+        self._backend.no_truncation()
+        self._backend.no_padding()
 
     @classmethod
     def load(cls, path: Path) -> ChatTokenizer:

@@ -22,6 +22,7 @@ from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
+from worker.engine.platform import shutdown_parallel
 from worker.engine.training.run import train
 
 CHATML = (
@@ -194,12 +195,15 @@ def losses(folder: Path) -> list[float]:
 def train_here(spec: ResolvedSpec, folder: Path, resume_from: Path | None = None, rank: int = 0) -> str:
     """Train in this process, without the launch around it; returns the outcome, raises what the training raises."""
     (folder / "control").mkdir(parents=True, exist_ok=True)
-    if rank != 0:
-        return train(Attempt(spec, RunFolder(folder), resume_from, None))
-    with EventLog(folder / "events.jsonl") as log:
-        outcome = train(Attempt(spec, RunFolder(folder), resume_from, log))
-        log.end(outcome)
-    return outcome
+    try:
+        if rank != 0:
+            return train(Attempt(spec, RunFolder(folder), resume_from, None))
+        with EventLog(folder / "events.jsonl") as log:
+            outcome = train(Attempt(spec, RunFolder(folder), resume_from, log))
+            log.end(outcome)
+        return outcome
+    finally:
+        shutdown_parallel()  # a training that fails leaves them to the end of its process
 
 
 def free_port() -> int:

@@ -23,6 +23,8 @@ LAYOUTS: dict[str, dict[str, Any]] = {
     "resumed as tensor and sequence": {**TENSOR, "sequence_parallel": True},
     "resumed as data": {},
 }
+# These go on from their own checkpoint, as a job does that is tried again on the same machine.
+TRIED_AGAIN = ("data", "data without the distributed optimizer", "tensor and sequence", "pipeline")
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +44,12 @@ def curves(tiny_qwen3: Path, sums: Path, tmp_path_factory: pytest.TempPathFactor
                 "port": free_port(),
             }
         )
+    for name in TRIED_AGAIN:
+        folder = folders[name].with_name(f"{folders[name].name}-again")
+        folders[f"{name}, again"] = folder
+        checkpoint = folders[name] / "checkpoints" / "iter_0000003"
+        spec = _spec(tiny_qwen3, sums, 2, LAYOUTS[name]).model_dump(mode="json")
+        trainings.append({"spec": spec, "folder": str(folder), "resume_from": str(checkpoint), "port": free_port()})
     list_file = root / "trainings.json"
     list_file.write_text(json.dumps(trainings))
     process = start(2, "tests.engine.training.several_layouts", str(list_file))
@@ -73,6 +81,14 @@ def test_two_processes_draw_the_curve_of_one(curves: dict[str, Path], layout: st
     torch.testing.assert_close(torch.tensor(got), torch.tensor(expected), atol=1e-4, rtol=0)
     final = [events(folder, "eval")[-1]["metrics"]["validation_loss"] for folder in (one, two)]
     assert final[0] == pytest.approx(final[1], abs=1e-4)
+
+
+@pytest.mark.parametrize("layout", TRIED_AGAIN)
+def test_two_processes_go_on_from_their_own_checkpoint_bit_for_bit(curves: dict[str, Path], layout: str) -> None:
+    unbroken, resumed = (events(curves[name], "step") for name in (layout, f"{layout}, again"))
+    assert [event["step"] for event in resumed] == [4, 5, 6]
+    for name in ("loss", "grad_norm", "lr"):
+        assert [event["metrics"][name] for event in resumed] == [event["metrics"][name] for event in unbroken[3:]]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

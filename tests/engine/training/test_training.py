@@ -20,6 +20,8 @@ from tunedeck.metrics import BY_NAME
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
+from worker.engine.model.packed_attention import PackedAttention
+from worker.engine.training import data_source
 from worker.engine.training.run import train
 
 
@@ -155,6 +157,47 @@ class AsksToStop(EventLog):
         super().step(step, metrics)
         if step == 4:
             RunFolder(self.path.parent).stop_request.touch()
+
+
+def test_a_stop_request_is_answered_with_the_checkpoint_before_any_validation(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path
+) -> None:
+    spec = resolved_spec(tiny_qwen3, sums, batching={"train_iters": 12}, evaluation={"eval_interval": 5})
+    (tmp_path / "control").mkdir()
+    with AsksToStop(tmp_path / "events.jsonl") as log:
+        assert train(Attempt(spec, RunFolder(tmp_path), None, log)) == "cancelled"
+    assert [event["step"] for event in events(tmp_path, "checkpoint")] == [5]
+    assert [event["step"] for event in events(tmp_path, "eval")] == [0]
+
+
+def test_the_validation_loss_does_not_depend_on_how_many_samples_are_packed_at_once(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = resolved_spec(tiny_qwen3, sums, batching={"train_iters": 1}, optimizer={"lr_warmup_iters": 0})
+    train_here(spec, tmp_path / "at-once")
+    monkeypatch.setattr(data_source, "VALIDATION_BATCH_SIZE", 3)  # 8 samples: 3, 3 and 2, of unequal lengths
+    train_here(spec, tmp_path / "in-parts")
+    at_once, in_parts = (
+        [event["metrics"]["validation_loss"] for event in events(tmp_path / run, "eval")]
+        for run in ("at-once", "in-parts")
+    )
+    assert in_parts == pytest.approx(at_once, abs=1e-6)
+
+
+def test_a_validation_keeps_nothing_for_a_backward_pass(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[bool, bool]] = []
+    attend = PackedAttention.forward
+
+    def watched(self: PackedAttention, *args: Any, **kwargs: Any) -> torch.Tensor:
+        context = attend(self, *args, **kwargs)
+        seen.append((self.training, context.requires_grad))
+        return context
+
+    monkeypatch.setattr(PackedAttention, "forward", watched)
+    train_here(resolved_spec(tiny_qwen3, sums), tmp_path)
+    assert set(seen) == {(True, True), (False, False)}
 
 
 def test_a_stop_request_before_the_first_step_trains_nothing(tiny_qwen3: Path, sums: Path, tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ rejected: eight ranks would do eight times the work on the same cores and hold e
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from megatron.core import parallel_state
 
@@ -32,6 +34,8 @@ from worker.engine.data import (
     tokenize,
     writes_like_the_template,
 )
+
+VALIDATION_BATCH_SIZE = 1024
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,12 @@ class DataSource:
             last_sample=remaining_to,
         )
 
-    def validation(self) -> Batch | None:
-        """All validation samples as one batch, None where none are held out."""
-        return self.packer.batch(self.parts.validation) if self.parts.validation else None
+    def validation(self) -> Iterator[Batch]:
+        """All validation samples, batch after batch, each made when it is asked for: to pack the held-out part of a
+        large data set at once would take minutes and gigabytes."""
+        held_out = self.parts.validation
+        for start in range(0, len(held_out), VALIDATION_BATCH_SIZE):
+            yield self.packer.batch(held_out[start : start + VALIDATION_BATCH_SIZE])
 
 
 def open_data(spec: ResolvedSpec, folder: RunFolder) -> DataSource:
@@ -107,15 +114,15 @@ def _multiple(spec: ResolvedSpec) -> int:
 
 
 def _facts(samples: Samples, parts: Split, layout: Layout, *, mask_is_template: bool) -> dict[str, Any]:
-    lengths = [len(samples.tokens(index)) for index in range(len(samples))]
+    lengths_S = np.diff(samples.offsets_S1)
     return {
         "num_rows": samples.num_rows,
         "num_dropped_rows": samples.num_dropped,
         "num_training_samples": len(parts.training),
         "num_validation_samples": len(parts.validation),
-        "num_data_tokens": sum(lengths),
+        "num_data_tokens": int(lengths_S.sum()),
         "num_data_trained_tokens": int(samples.num_learned_S.sum()),
-        "longest_sample_tokens": max(lengths),
-        "num_overlong_samples": sum(length > layout.capacity for length in lengths),
+        "longest_sample_tokens": int(lengths_S.max()),
+        "num_overlong_samples": int((lengths_S > layout.capacity).sum()),
         "mask_writes_like_the_chat_template": mask_is_template,
     }

@@ -31,15 +31,17 @@ def forward_backward(
     over the ranks and divided by the number of trained tokens.
     """
     microbatches = (microbatch.to(platform.device) for microbatch in batch.microbatches)
-    losses = get_forward_backward_func()(
-        forward_step_func=_forward_step,
-        data_iterator=microbatches,
-        model=chunks,
-        num_microbatches=len(batch.microbatches),
-        seq_length=max(microbatch.tokens_1T.shape[1] for microbatch in batch.microbatches),
-        micro_batch_size=1,
-        forward_only=forward_only,
-    )
+    # Megatron's schedule runs no backward pass for `forward_only`, but would keep all that one needs.
+    with torch.set_grad_enabled(not forward_only):
+        losses = get_forward_backward_func()(
+            forward_step_func=_forward_step,
+            data_iterator=microbatches,
+            model=chunks,
+            num_microbatches=len(batch.microbatches),
+            seq_length=max(microbatch.tokens_1T.shape[1] for microbatch in batch.microbatches),
+            micro_batch_size=1,
+            forward_only=forward_only,
+        )
     return _mean_loss(losses, batch.num_trained_tokens, platform)
 
 

@@ -34,7 +34,6 @@ class TrainingLoop:
         self._step = setup.start.step
         self._saved_step = setup.start.step
         self._evaluated_step = -1
-        self._validation = setup.data.validation()
 
     def run(self) -> Outcome:
         """Train. A stop request ends the run with a checkpoint of what has been learned so far."""
@@ -45,7 +44,8 @@ class TrainingLoop:
         try:
             while not stopped and self._step < self._spec.batching.train_iters:
                 stopped = self._one_step(batches)
-                self._between_steps()
+                if not stopped:  # a validation now could outlast the grace that the last checkpoint has
+                    self._between_steps()
         finally:
             batches.close()
         if stopped and self._step < self._spec.batching.train_iters:
@@ -101,18 +101,27 @@ class TrainingLoop:
             self._setup.attempt.phase("training")
 
     def _evaluate(self) -> None:
-        if self._validation is None or self._evaluated_step == self._step:
+        if self._evaluated_step == self._step or not self._setup.data.parts.validation:
             return
-        state = self._setup.state
-        for chunk in state.chunks:
-            chunk.eval()
-        loss = forward_backward(state.chunks, self._validation, self._setup.platform, forward_only=True)
-        for chunk in state.chunks:
-            chunk.train()
+        loss = self._validation_loss()
         self._evaluated_step = self._step
         if self._log:
             self._log.eval(self._step, {"validation_loss": loss})
             print(f"step {self._step} | validation loss {loss:.4f}", flush=True)
+
+    def _validation_loss(self) -> float:
+        """The mean over all trained tokens of the validation samples."""
+        state = self._setup.state
+        for chunk in state.chunks:
+            chunk.eval()
+        summed, num_tokens = 0.0, 0
+        for batch in self._setup.data.validation():
+            loss = forward_backward(state.chunks, batch, self._setup.platform, forward_only=True)
+            summed += loss * batch.num_trained_tokens
+            num_tokens += batch.num_trained_tokens
+        for chunk in state.chunks:
+            chunk.train()
+        return summed / num_tokens
 
     def _save(self) -> None:
         """Write a checkpoint unless this very state has been saved, and remove what `keep_last` leaves no room for."""

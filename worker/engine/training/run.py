@@ -17,10 +17,11 @@ def train(attempt: Attempt) -> Outcome:
     platform = activate(attempt.spec.hardware)
     with platform.active():
         init_parallel(platform, attempt.spec.parallelism, attempt.spec.seed)
-        try:
-            return _train(prepare(attempt, platform))
-        finally:
-            shutdown_parallel()
+        outcome = _train(prepare(attempt, platform))
+        # Only here: NCCL leaves a group when all ranks do. A rank that failed would wait for those that wait for it,
+        # and could not say why; the end of its process ends its part in the groups.
+        shutdown_parallel()
+        return outcome
 
 
 def _train(setup: Setup) -> Outcome:

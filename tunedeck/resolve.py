@@ -65,6 +65,7 @@ def resolve(spec: JobSpec, model: ModelFacts, dataset: DatasetFacts, hosts: Sequ
     data = _data(spec, dataset)
     batching = _batching(spec, data, dataset.num_trainable_rows, hardware, problems)
     optimizer = _optimizer(spec, batching.train_iters, problems)
+    recompute = _recompute(spec, problems)
     problems.extend(precision_problems(spec.precision, host))
     if problems:
         raise _invalid(problems)
@@ -77,7 +78,7 @@ def resolve(spec: JobSpec, model: ModelFacts, dataset: DatasetFacts, hosts: Sequ
         optimizer=optimizer,
         parallelism=spec.parallelism,
         precision=_precision(spec, host),
-        recompute=ResolvedRecompute.model_validate(spec.recompute.model_dump()),
+        recompute=recompute,
         evaluation=spec.evaluation,
         checkpointing=spec.checkpointing,
         hardware=hardware,
@@ -211,6 +212,9 @@ def _optimizer(spec: JobSpec, train_iters: int, problems: list[Problem]) -> Reso
     if asked.min_lr > asked.lr:
         message = f"min_lr ({asked.min_lr}) is above lr ({asked.lr})"
         problems.append(Problem("optimizer.min_lr", asked.min_lr, message, f"use at most {asked.lr}"))
+    if asked.min_lr and asked.lr_decay_style == "constant":
+        message = f"min_lr ({asked.min_lr}) is never reached: lr_decay_style constant keeps lr"
+        problems.append(Problem("optimizer.min_lr", asked.min_lr, message, "set it to 0, or decay cosine or linear"))
     fraction = DEFAULT_WARMUP_FRACTION if asked.lr_warmup_fraction is None else asked.lr_warmup_fraction
     warmup = int(fraction * train_iters) if asked.lr_warmup_iters is None else asked.lr_warmup_iters
     if warmup and warmup >= train_iters:
@@ -226,6 +230,17 @@ def _optimizer(spec: JobSpec, train_iters: int, problems: list[Problem]) -> Reso
         adam_beta2=asked.adam_beta2,
         adam_eps=asked.adam_eps,
         clip_grad=asked.clip_grad,
+    )
+
+
+def _recompute(spec: JobSpec, problems: list[Problem]) -> ResolvedRecompute:
+    asked = spec.recompute
+    if asked.recompute_num_layers > 1 and asked.recompute_granularity != "full":
+        field, value = "recompute.recompute_num_layers", asked.recompute_num_layers
+        message = f"{value} layers at a time mean nothing with recompute_granularity {asked.recompute_granularity}"
+        problems.append(Problem(field, value, message, "leave it out, or set recompute_granularity to full"))
+    return ResolvedRecompute(
+        recompute_granularity=asked.recompute_granularity, recompute_num_layers=asked.recompute_num_layers
     )
 
 

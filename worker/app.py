@@ -36,6 +36,7 @@ def make_app(settings: Settings, host: str) -> Celery:
         broker_connection_retry=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        broker_channel_error_retry=True,  # a bus that refuses writes, because its disk is full, must not end the worker
         broker_connection_timeout=SOCKET_TIMEOUT_S,
         broker_transport_options={
             "socket_timeout": SOCKET_TIMEOUT_S,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import time
 
+import pytest
+import redis
+
 from tests.support.valkey import ValkeyServer
 from tests.worker.backend_stand_in import BackendStandIn
 from tests.worker.orders import order
@@ -76,3 +79,23 @@ def test_the_processes_do_not_wait_for_a_bus_that_is_away(
     backend.read_until(lambda: backend.ends(job))
     assert backend.ends(job)[0].report.outcome == "succeeded"
     assert _seqs(backend, 200) == list(range(1, 203))
+
+
+def test_a_worker_outlives_a_bus_that_refuses_writes(
+    worker: WorkerProcess, backend: BackendStandIn, valkey: ValkeyServer
+) -> None:
+    before = order("plain", 5, job_id="job0")
+    backend.begin(before)
+    backend.read_until(lambda: backend.ends(before))
+    # What Valkey does while its disk is full, it does on demand while a replica is missing.
+    client = valkey.client()
+    client.config_set("min-replicas-to-write", 1)
+    with pytest.raises(redis.ResponseError):
+        client.set("x", "1")
+    time.sleep(2.5)  # the worker asks for messages every second
+    assert worker.process.poll() is None
+    client.config_set("min-replicas-to-write", 0)
+    job = order("plain", 5)
+    backend.begin(job)
+    backend.read_until(lambda: backend.ends(job))
+    assert [event["seq"] for event in backend.events(job)] == list(range(1, 8))

@@ -14,7 +14,9 @@ from tests.worker.worker_process import ROOT, wait_until
 from tunedeck.bus import ExitReport
 from tunedeck.run_folder import RunFolder
 from worker.claim import claim
+from worker.supervisor.exit_report import exit_report
 from worker.supervisor.launch import Launch, command, environment
+from worker.supervisor.supervise import Ended, Ending
 
 
 def _start(
@@ -90,6 +92,13 @@ def test_a_killed_rank_is_named_rather_than_the_connection_that_broke_on_rank_0(
     assert "signal 9 (SIGKILL)" in report.message
     assert "RuntimeError: connection reset by peer" in report.log_tail
     assert not any("Sending process" in line for line in report.log_tail)
+
+
+def test_an_engine_that_a_full_disk_kept_from_saying_so_is_said_to_have_met_one(tmp_path: Path) -> None:
+    ended = Ended(Ending.BY_ITSELF, returncode=1, stop_grace_s=1.0, num_oom_kills=0, num_free_bytes=4096)
+    report = exit_report(RunFolder(tmp_path), ended)
+    assert (report.outcome, report.code) == ("failed", "disk_full")
+    assert "4,096 bytes left" in report.message
 
 
 def test_the_supervisor_alone_enforces_the_grace_of_a_stop(tmp_path: Path) -> None:

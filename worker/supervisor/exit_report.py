@@ -15,7 +15,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from tunedeck.bus import ExitReport
-from tunedeck.errors import EngineFailed, Fenced, OutOfMemory
+from tunedeck.errors import DiskFull, EngineFailed, Fenced, OutOfMemory
 from tunedeck.events import EndEvent, ErrorEvent, Event, event_adapter
 from tunedeck.run_folder import RunFolder
 from worker.forwarder.log_text import shown
@@ -23,6 +23,7 @@ from worker.supervisor.supervise import Ended, Ending
 
 NUM_TAIL_LINES = 40
 _TAIL_BYTES = 64 << 10
+_LITTLE_SPACE_BYTES = 1 << 20  # an engine that cannot write its last two events has less
 _TORCHRUN = "torch/distributed/elastic/multiprocessing/api.py:"
 _TORCHRUN_REPORT_BEGINS = re.compile(re.escape(_TORCHRUN) + r".*failed \(exitcode")
 _TORCHRUN_RANK_END = re.compile(r"rank\s*:\s*(\d+) \(local_rank: \d+\)\n\s*exitcode\s*:\s*(-?\d+)")
@@ -65,6 +66,10 @@ def _unexplained(ended: Ended, number: int, log_tail: tuple[str, ...]) -> ExitRe
         message = "a training process was killed by the kernel because the machine ran out of memory"
         mend = "lower batching.max_tokens_per_gpu, or train a smaller model"
         return _report("failed", ended, OutOfMemory.code, message, mend, log_tail)
+    if ended.num_free_bytes < _LITTLE_SPACE_BYTES:
+        message = f"the engine ended when the disk of its run folder had {ended.num_free_bytes:,} bytes left"
+        mend = "free some space on this disk, then start the job again"
+        return _report("failed", ended, DiskFull.code, message, mend, log_tail)
     mend = "the last lines of the log say what happened before"
     if number > 0:
         name = signal.Signals(number).name

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
@@ -31,12 +32,14 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Ended:
-    """How it ended. `num_oom_kills`: processes that the kernel killed for memory meanwhile, anywhere on the host."""
+    """How it ended. `num_oom_kills`: processes that the kernel killed for memory meanwhile, anywhere on the host.
+    `num_free_bytes`: on the disk of the run folder, before what was left half done is removed."""
 
     ending: Ending
     returncode: int
     stop_grace_s: float
     num_oom_kills: int
+    num_free_bytes: int
 
 
 class Released:
@@ -85,6 +88,7 @@ def wait_for_end(tree: ProcessTree, stop_request: Path, stop_grace_s: float) -> 
         returncode=-signal.SIGKILL if returncode is None else returncode,
         stop_grace_s=stop_grace_s,
         num_oom_kills=count_oom_kills() - oom_kills_before,
+        num_free_bytes=shutil.disk_usage(stop_request.parent.parent).free,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.engine.tiny import events, free_port, losses, resolved_spec, start, train_here
+from tests.engine.tiny import events, free_port, losses, resolved_spec, run_engine, start, train_here, write_model
 from tunedeck.resolved import ResolvedSpec
 
 TENSOR = {"tensor_model_parallel_size": 2}
@@ -89,6 +89,18 @@ def test_two_processes_go_on_from_their_own_checkpoint_bit_for_bit(curves: dict[
     assert [event["step"] for event in resumed] == [4, 5, 6]
     for name in ("loss", "grad_norm", "lr"):
         assert [event["metrics"][name] for event in resumed] == [event["metrics"][name] for event in unbroken[3:]]
+
+
+def test_a_layout_whose_checkpoints_megatron_core_would_spoil_is_refused(sums: Path, tmp_path: Path) -> None:
+    # 62 · 32 weights of the MLP leave the bucket before the embedding's own no multiple of 128.
+    model = write_model(tmp_path / "model", intermediate_size=62)
+    spec = _spec(model, sums, 2, {"pipeline_model_parallel_size": 2, "use_distributed_optimizer": True})
+    returncode, output = run_engine(spec, tmp_path / "run")
+    assert returncode == 1, output
+    (error,) = events(tmp_path / "run", "error")
+    assert error["code"] == "spec_invalid"
+    assert "its checkpoints of the tied embedding would be wrong" in error["message"]
+    assert not events(tmp_path / "run", "step")
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

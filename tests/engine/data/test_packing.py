@@ -45,6 +45,20 @@ def test_differencing_by_hand() -> None:
     assert sorted(sum([8, 7, 6, 5, 4][position] for position in bin_) for bin_ in bins) == [14, 16]
 
 
+@given(st.lists(st.integers(1, 60), max_size=40), st.integers(1, 9))
+def test_differencing_does_as_its_definition_says(lengths: list[int], num_bins: int) -> None:
+    partitions = [[length] + [0] * (num_bins - 1) for length in lengths]
+    while len(partitions) > 1:
+        partitions.sort(key=lambda sums: sums[0] - sums[-1], reverse=True)
+        first, second, *rest = partitions
+        merged = sorted((a + b for a, b in zip(first, reversed(second), strict=True)), reverse=True)
+        partitions = [*rest, merged]
+    bins = karmarkar_karp(lengths, num_bins)
+    assert sorted(chain.from_iterable(bins)) == list(range(len(lengths)))
+    loads = sorted((sum(lengths[position] for position in bin_) for bin_ in bins), reverse=True)
+    assert loads == (partitions[0] if partitions else [0] * num_bins)
+
+
 def test_an_overlong_sample_has_a_microbatch_of_its_own_and_is_whole() -> None:
     plan = pack([30, 400, 30], Layout(max_tokens=64, multiple=1, data_parallel_size=1))
     assert sorted(plan[0]) == [[0, 2], [1]]

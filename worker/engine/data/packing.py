@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from itertools import count
 
 Bin = list[int]  # positions in the list of lengths
+# (load, positions) of each bin, the heaviest first. Empty bins are left out: most bins of most partitions are empty,
+# and to hold them would take seconds and gigabytes for a batch of some thousand samples.
+Partition = list[tuple[int, Bin]]
 
 
 @dataclass(frozen=True)
@@ -74,23 +77,29 @@ def karmarkar_karp(lengths: Sequence[int], num_bins: int) -> list[Bin]:
     Partitioning", 1982.
     """
     tie = count()
-    # (-spread, tie-breaker, [(load, positions), ...] with the heaviest first)
-    heap: list[tuple[int, int, list[tuple[int, Bin]]]] = []
+    heap: list[tuple[int, int, Partition]] = []  # most uneven first
     for position, length in enumerate(lengths):
-        empty: list[tuple[int, Bin]] = [(0, []) for _ in range(num_bins - 1)]
-        parts = [(length, [position]), *empty]
-        heapq.heappush(heap, (-_spread(parts), next(tie), parts))
+        alone: Partition = [(length, [position])]
+        heapq.heappush(heap, (-_spread(alone, num_bins), next(tie), alone))
     while len(heap) > 1:
         _, _, first = heapq.heappop(heap)
         _, _, second = heapq.heappop(heap)
-        merged = [(a + b, x + y) for (a, x), (b, y) in zip(first, reversed(second), strict=True)]
-        merged.sort(key=lambda part: part[0], reverse=True)
-        heapq.heappush(heap, (-_spread(merged), next(tie), merged))
-    return [bin_ for _, bin_ in heap[0][2]] if heap else [[] for _ in range(num_bins)]
+        merged = _merged(first, second, num_bins)
+        heapq.heappush(heap, (-_spread(merged, num_bins), next(tie), merged))
+    bins = [bin_ for _, bin_ in heap[0][2]] if heap else []
+    return bins + [[] for _ in range(num_bins - len(bins))]
 
 
-def _spread(parts: list[tuple[int, Bin]]) -> int:
-    return parts[0][0] - parts[-1][0]
+def _merged(first: Partition, second: Partition, num_bins: int) -> Partition:
+    """The heaviest bin of one joined with the lightest of the other, and so on; empty bins come before the lightest."""
+    overlap_first, overlap_second = num_bins - len(second), num_bins - len(first)
+    pairs = zip(first[overlap_first:], reversed(second[overlap_second:]), strict=True)
+    joined = [(a + b, x + y) for (a, x), (b, y) in pairs]
+    return sorted(first[:overlap_first] + second[:overlap_second] + joined, key=lambda bin_: bin_[0], reverse=True)
+
+
+def _spread(partition: Partition, num_bins: int) -> int:
+    return partition[0][0] - (partition[-1][0] if len(partition) == num_bins else 0)
 
 
 def _load(bin_: Bin, lengths: Sequence[int]) -> int:

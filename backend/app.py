@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import APIRouter, FastAPI, Security
+from fastapi import APIRouter, Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
@@ -24,8 +24,9 @@ from backend.events.routes import router as events_router
 from backend.feed.routes import router as feed_router
 from backend.http.error_body import documented
 from backend.http.errors import install_error_handlers
-from backend.http.guards import Guards
+from backend.http.guards import MAX_BODY_BYTES, Guards
 from backend.http.headers import SecurityHeaders
+from backend.http.parameters import refuse_unknown_parameters
 from backend.http.services import Services
 from backend.http.static_files import mount_static_files
 from backend.jobs.routes import router as jobs_router
@@ -39,8 +40,6 @@ from tunedeck import __version__
 from tunedeck.errors import BadInput, DiskFull, LoginRequired, OriginRefused, TooLarge, Unavailable
 from tunedeck.settings import Settings
 
-# A spec has some 2 KB. Uploads, the only large bodies, have a limit of their own.
-MAX_BODY_BYTES = 1 << 20
 _REST = (
     jobs_router,
     metrics_router,
@@ -81,7 +80,8 @@ def _rest() -> APIRouter:
     common = documented(BadInput, LoginRequired, OriginRefused, TooLarge, Unavailable, DiskFull)
     # Only documents how to log in: the guards have checked it before any route is looked for.
     bearer = Security(HTTPBearer(auto_error=False, description="or the session cookie"))
-    api = APIRouter(prefix="/api/v1", responses=common, max_body_size=MAX_BODY_BYTES, dependencies=[bearer])
+    dependencies = [bearer, Depends(refuse_unknown_parameters)]
+    api = APIRouter(prefix="/api/v1", responses=common, max_body_size=MAX_BODY_BYTES, dependencies=dependencies)
     for router in _REST:
         api.include_router(router)
     return api

@@ -1,4 +1,4 @@
-"""Who may ask at all: our own host names, our own pages, and only who is logged in. Closed by default.
+"""Who may ask at all, and how much: our own host names, our own pages, only who is logged in. Closed by default.
 
 The guards are middleware, not dependencies of routes: a route that forgets one cannot exist, and a stranger's body is
 refused before it is read. A foreign `Host` is refused because a foreign site may point its name at 127.0.0.1 (DNS
@@ -18,9 +18,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from backend.accounts.service import SESSION_COOKIE, require_login
 from backend.db.database import Database
 from backend.http.errors import error_response
-from tunedeck.errors import OriginRefused, TunedeckError
+from tunedeck.errors import OriginRefused, TooLarge, TunedeckError
 from tunedeck.settings import Settings
 
+# A spec has some 2 KB. Uploads, the only large bodies, have a limit of their own.
+MAX_BODY_BYTES = 1 << 20
+UPLOAD_PATH = "/api/v1/datasets/upload"
 OPEN_PATHS = ("/login",)
 OPEN_PREFIXES = ("/static/",)
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -41,6 +44,7 @@ class Guards:
         try:
             check_host(request, self.host_names)
             check_origin(request)
+            check_length(request)
             if not _is_open(request.url.path):
                 await run_in_threadpool(_check_login, request)
         except TunedeckError as error:
@@ -66,6 +70,14 @@ def check_origin(request: Request) -> None:
         return
     if origin.lower() not in (f"{scheme}://{request.headers['host'].lower()}" for scheme in ("http", "https")):
         raise OriginRefused(f"a page of {origin!r} may not ask here", "open Tunedeck under its own address")
+
+
+def check_length(request: Request) -> None:
+    """Raise TooLarge for a body that says itself that it is too long, before it is read. FastAPI would do so too (what
+    does not say its length is left to it), but starlette 1.10 answers then in plain text that nothing can change."""
+    length = request.headers.get("content-length", "")
+    if request.url.path != UPLOAD_PATH and length.isdecimal() and int(length) > MAX_BODY_BYTES:
+        raise TooLarge(f"the body has {int(length):,} bytes", f"send at most {MAX_BODY_BYTES:,} bytes")
 
 
 def _check_login(request: Request) -> None:

@@ -47,6 +47,10 @@ def _problem(fault: Mapping[str, Any], model: type[BaseModel] | None) -> Problem
     if kind == "json_invalid":
         message = f"the body is not valid JSON: {fault['ctx']['error']} at character {path[-1]}"
         return Problem("", None, message, "send valid JSON")
+    if isinstance(fault.get("input"), bytes) and not path:  # FastAPI parses only what says that it is JSON
+        return Problem(
+            "", None, "the body does not say that it is JSON", "send the header Content-Type: application/json"
+        )
     field = ".".join(path)
     value = None if kind == "missing" else fault.get("input")
     message = _message(kind, field, value, fault["msg"])

@@ -79,6 +79,20 @@ def test_a_body_that_is_no_object_or_no_json_is_refused(stocked: TestClient) -> 
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_input")
 
 
+def test_a_body_that_does_not_say_that_it_is_json_is_told_the_header(stocked: TestClient) -> None:
+    error = stocked.post("/api/v1/jobs", content='{"name": "a"}').json()["error"]
+    assert error["mend"] == "send the header Content-Type: application/json"
+
+
+def test_a_misspelt_filter_is_refused_rather_than_left_out(stocked: TestClient) -> None:
+    answer = stocked.get("/api/v1/jobs", params={"states": "failed", "foo": "1"})
+    assert answer.status_code == 422
+    problems = answer.json()["error"]["problems"]
+    assert [(each["field"], each["value"]) for each in problems] == [("states", "failed"), ("foo", "1")]
+    assert problems[0]["mend"] == "did you mean state?"
+    assert problems[1]["mend"] == "leave it out, or use one of: state, model, dataset, q, limit, cursor"
+
+
 def test_numbers_that_json_cannot_carry_back_are_reported_and_not_a_500(stocked: TestClient) -> None:
     body = b'{"name": "a", "model": "tiny", "dataset": "chats", "optimizer": {"lr": 1e999}, "seed": NaN}'
     answer = stocked.post(JOBS, content=body, headers={"content-type": "application/json"})

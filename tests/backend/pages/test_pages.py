@@ -113,3 +113,5 @@ def test_large_answers_are_compressed(stocked: TestClient) -> None:
 def test_a_body_beyond_the_limit_is_too_large(client: TestClient) -> None:
     answer = client.post("/api/v1/jobs", json={"name": "x" * (1 << 20)})
     assert answer.status_code == 413
+    assert answer.json()["error"]["code"] == "too_large"
+    assert "1,048,576 bytes" in answer.json()["error"]["mend"]

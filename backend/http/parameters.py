@@ -1,0 +1,33 @@
+"""Refuses query parameters that a call does not know: with a misspelt filter it would answer with everything.
+
+FastAPI ignores them unless each route takes a model of all its parameters, which would hide them from the signatures.
+"""
+
+from __future__ import annotations
+
+import difflib
+
+from fastapi import Request
+from fastapi.routing import APIRoute
+
+from tunedeck.errors import BadInput, Problem
+
+
+async def refuse_unknown_parameters(request: Request) -> None:
+    """A dependency of every REST route. Raises BadInput with a problem for each unknown name."""
+    route = request.scope["route"]
+    assert isinstance(route, APIRoute)
+    known = [field.alias for field in route.dependant.query_params]
+    problems = tuple(
+        Problem(name, value, f"{name} is not a parameter of this call", _mend(name, known))
+        for name, value in request.query_params.multi_items()
+        if name not in known
+    )
+    if problems:
+        raise BadInput(problems[0].message, problems[0].mend, problems)
+
+
+def _mend(name: str, known: list[str]) -> str:
+    if likely := difflib.get_close_matches(name, known, n=1):
+        return f"did you mean {likely[0]}?"
+    return f"leave it out, or use one of: {', '.join(known)}" if known else "leave it out: this call has none"

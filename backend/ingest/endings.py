@@ -25,7 +25,7 @@ def end(session: Session, job: JobRow, attempt: AttemptRow, report: ExitReport, 
     """Free the devices and bring the job to its final state. The job must be past `placing`."""
     if report.outcome == "fenced":
         # The worker thought itself replaced, and was not: nobody trains this job now.
-        give_up(session, job, attempt, max_attempts, f"{attempt.host} ended it as fenced", now)
+        give_up(session, job, attempt, max_attempts, f"{attempt.host} gave it back: {report.message}", now)
         return
     attempt.ended_at = now
     match report.outcome:

@@ -90,6 +90,13 @@ def test_an_attempt_may_end_before_its_first_heartbeat(
     assert ingesting.scheduler_wakes == 1
 
 
+def test_an_attempt_that_is_given_back_says_why(ingesting: Ingesting, database: Database, job_id: str) -> None:
+    ingesting.hear(ended_message(job_id, "fenced", message="the worker was told to end"))
+    with database.reading() as session:
+        whys = session.scalars(select(TransitionRow.why).order_by(TransitionRow.id)).all()
+    assert whys[-1].endswith("gave it back: the worker was told to end")
+
+
 def test_a_failure_keeps_what_the_worker_saw(ingesting: Ingesting, database: Database, job_id: str) -> None:
     report: dict[str, Any] = {
         "code": "out_of_memory",

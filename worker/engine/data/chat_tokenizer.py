@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from huggingface_hub.errors import StrictDataclassError
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tunedeck.conversations import Message
@@ -39,12 +40,20 @@ class ChatTokenizer:
 
     @classmethod
     def load(cls, path: Path) -> ChatTokenizer:
-        """Read tokenizer.json and the chat template of a model folder. Raises ModelInvalid where either is missing."""
+        """Read tokenizer.json and the chat template of a model folder. Raises ModelInvalid where either is missing, and
+        where config.json, which transformers reads on the way, contradicts itself."""
         try:
             tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, local_files_only=True)
         except (OSError, ValueError, KeyError) as error:
             raise ModelInvalid.at(
                 "model", str(path), f"the tokenizer of {path} cannot be loaded: {error}", "add its tokenizer.json"
+            ) from error
+        except StrictDataclassError as error:
+            raise ModelInvalid.at(
+                "model",
+                str(path),
+                f"config.json of {path} contradicts itself: {error.__cause__ or error}",
+                "copy config.json again from the source of the model",
             ) from error
         if not isinstance(tokenizer, PreTrainedTokenizerFast):
             raise ModelInvalid.at(

@@ -7,6 +7,7 @@
     exit.json        written by the supervisor, last of all: return code and reason
     control/stop     exists when the engine shall write a checkpoint and end
     control/fault    why a rank other than 0 failed, for rank 0 to say
+    control/launch, control/store    where torchrun and the ranks find each other, instead of at ports
     samples/         the tokenised data set while the ranks open it; gone afterwards
     checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
     export/          a Hugging Face folder, renamed into place when complete
@@ -17,6 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+
+# Tells the ranks which file to meet at (RunFolder.store); without it they meet where torchrun says.
+STORE_VARIABLE = "TUNEDECK_STORE_FILE"
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,14 @@ class RunFolder:
     @property
     def fault(self) -> Path:
         return self.root / "control" / "fault"
+
+    @property
+    def launch(self) -> Path:
+        return self.root / "control" / "launch"
+
+    @property
+    def store(self) -> Path:
+        return self.root / "control" / "store"
 
     @property
     def samples(self) -> Path:

@@ -1,8 +1,9 @@
 """How the engine is started: one process directly, several under torchrun.
 
 torchrun imports torch before it starts anything: 2.1 s and 200 MB on a laptop, for nothing where there is one rank and
-so no rendezvous and no peer to end. For several ranks it finds the port and ends all when one fails. The command goes
-through `tether.py`, which ties it to the life of the supervisor, because a supervisor that is killed can end nothing.
+so no rendezvous and no peer to end. For several ranks it ends all when one fails. They meet at files of the run folder,
+because torchrun's own meeting points are ports that listen on every interface, ask for no login and unpickle what they
+get. The command goes through `tether.py`, which ties it to the life of the supervisor: a killed one can end nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tunedeck.run_folder import RunFolder
+from tunedeck.run_folder import STORE_VARIABLE, RunFolder
 from tunedeck.up import tether
 from worker.supervisor.strays import RUN_DIR_VARIABLE
 
@@ -47,8 +48,9 @@ def command(launch: Launch) -> list[str]:
 def _launcher(launch: Launch) -> list[str]:
     if launch.num_processes == 1:
         return []
-    num_processes = str(launch.num_processes)
-    return ["-m", "torch.distributed.run", "--standalone", "--max-restarts", "0", "--nproc-per-node", num_processes]
+    meeting = ["--rdzv-backend", "c10d", "--rdzv-endpoint", str(launch.folder.launch), "--rdzv-conf", "store_type=file"]
+    one_host = ["--nnodes", "1", "--nproc-per-node", str(launch.num_processes), "--max-restarts", "0"]
+    return ["-m", "torch.distributed.run", *meeting, *one_host]
 
 
 def environment(launch: Launch, own: Mapping[str, str]) -> dict[str, str]:
@@ -57,6 +59,8 @@ def environment(launch: Launch, own: Mapping[str, str]) -> dict[str, str]:
     threads = str(launch.threads_per_process)
     chosen |= {
         RUN_DIR_VARIABLE: str(launch.folder.root),
+        STORE_VARIABLE: str(launch.folder.store),
+        "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # torchrun would open a second port, for the ranks
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "PYTHONUNBUFFERED": "1",  # engine.log is read while it grows

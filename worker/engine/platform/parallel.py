@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import torch.distributed as dist
 from megatron.core import parallel_state, tensor_parallel
+from torch.distributed.rendezvous import rendezvous
 
 from tunedeck.errors import SpecInvalid
+from tunedeck.run_folder import STORE_VARIABLE
 from tunedeck.spec import Parallelism
 from worker.engine.platform.machine import Platform
 
@@ -47,10 +49,22 @@ def shutdown_parallel() -> None:
 
 
 def _init_process_group(platform: Platform) -> None:
-    device_id = platform.device if platform.backend == "nccl" else None
-    if "RANK" in os.environ and "WORLD_SIZE" in os.environ:
-        dist.init_process_group(platform.backend, timeout=TIMEOUT, device_id=device_id)
-        return
-    # A world of one needs no port that another process might hold.
-    store = dist.HashStore()  # type: ignore[attr-defined]
-    dist.init_process_group(platform.backend, store=store, rank=0, world_size=1, timeout=TIMEOUT, device_id=device_id)
+    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    dist.init_process_group(
+        platform.backend,
+        store=_store(rank, world_size),
+        rank=rank,
+        world_size=world_size,
+        timeout=TIMEOUT,
+        device_id=platform.device if platform.backend == "nccl" else None,
+    )
+
+
+def _store(rank: int, world_size: int) -> dist.Store:  # type: ignore[name-defined]
+    """Where the ranks find each other: a file if the supervisor names one, else the port that torchrun names."""
+    if world_size == 1:
+        return dist.HashStore()  # type: ignore[attr-defined]
+    if path := os.environ.get(STORE_VARIABLE):
+        return dist.FileStore(path, world_size)  # type: ignore[attr-defined]
+    store, _, _ = next(rendezvous("env://", rank, world_size, timeout=TIMEOUT))
+    return store

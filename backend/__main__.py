@@ -6,6 +6,7 @@ One worker process on purpose: the threads and the listeners of the stream live 
 from __future__ import annotations
 
 import logging
+import os
 import socket
 
 import uvicorn
@@ -15,6 +16,8 @@ from backend.app import create_app
 from tunedeck.settings import Settings
 
 _GRACE_S = 3
+# Where there is no GPU, training keeps every core busy: a rank that waits for a core makes all ranks wait.
+_NICENESS = 5
 
 
 class Server(uvicorn.Server):
@@ -46,6 +49,7 @@ def server_of(settings: Settings) -> Server:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    os.nice(_NICENESS)
     server_of(Settings()).run()
 
 

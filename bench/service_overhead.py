@@ -69,7 +69,7 @@ def run_as_job(data_dir: Path, num_steps: int) -> RunFolder:
 def run_bare(like: RunFolder, root: Path) -> RunFolder:
     """The engine alone, on the same spec, started with the same command and environment."""
     folder = RunFolder(root)
-    folder.root.mkdir()
+    folder.stop_request.parent.mkdir(parents=True)  # what the worker does when it claims an attempt
     folder.spec.write_text(like.spec.read_text())
     hardware = ResolvedSpec.model_validate_json(folder.spec.read_text()).hardware
     launch = Launch(

@@ -1,0 +1,28 @@
+"""What the documents tell a newcomer to type is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tunedeck.presets import apply_preset
+from tunedeck.spec import JobSpec
+
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENTS = (REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").glob("*.md")))
+
+
+def test_the_spec_in_the_documents_is_a_job_spec() -> None:
+    found = re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "docs" / "using.md").read_text(), re.DOTALL)
+    assert found
+    for text in found:
+        JobSpec.model_validate(apply_preset(yaml.safe_load(text)))
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_links_inside_the_repository_lead_somewhere(document: Path) -> None:
+    targets = re.findall(r"\]\((?!http)([^)#]+)", document.read_text())
+    assert [target for target in targets if not (document.parent / target).exists()] == []

@@ -40,7 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright's synchronous interface is open, its event loop runs in this thread, and tests of
+# other packages could start none.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """One that is installed on the machine, else the one that Playwright has installed."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -50,7 +52,7 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusAndBackend]:
     """With the model `tiny`, the data set `chats` and the host `box`."""
     running = BusAndBackend(tmp_path_factory.mktemp("d"))
@@ -66,7 +68,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BusAndBackend]
         running.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def worker(service: BusAndBackend) -> Iterator[ScriptedWorker]:
     scripted = ScriptedWorker(service.settings.resolved_redis_url())
     with service.client() as client:

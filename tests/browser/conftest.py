@@ -40,8 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.browser)
 
 
-# Not for the session: while Playwright's synchronous interface is open, its event loop runs in this thread, and tests of
-# other packages could start none.
+# Not for the session: while Playwright's synchronous interface is open, its event loop runs in this thread, and tests
+# of other packages could start none.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     """One that is installed on the machine, else the one that Playwright has installed."""

@@ -83,13 +83,14 @@ def test_every_page_fits_its_width(
         page.screenshot(path=SCREENS / f"{name}-{width}-{theme}.png", full_page=True)
 
 
+@pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("theme", THEMES)
-def test_login_and_error_pages(page_of: Callable[..., Page], theme: str) -> None:
-    page = page_of(color_scheme=theme, may_fail=True)  # Chromium reports the 404 as an error
+def test_login_and_error_pages(page_of: Callable[..., Page], theme: str, width: int) -> None:
+    page = page_of(width, theme, may_fail=True)  # Chromium reports the 404 as an error
     page.goto("/runs/nosuchjob")
     assert "nosuchjob" in page.inner_text("main")
-    page.screenshot(path=SCREENS / f"error-1440-{theme}.png")
+    page.screenshot(path=SCREENS / f"error-{width}-{theme}.png")
     page.context.clear_cookies()
     page.goto("/runs")
     assert page.locator("#token").is_visible()
-    page.screenshot(path=SCREENS / f"login-1440-{theme}.png")
+    page.screenshot(path=SCREENS / f"login-{width}-{theme}.png")

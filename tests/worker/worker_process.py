@@ -38,7 +38,8 @@ class WorkerProcess:
         return found
 
     def engines(self) -> list[psutil.Process]:
-        return [process for process in self.running("fake_engine") if "worker.supervisor" not in process.cmdline()]
+        engines = self.running("fake_engine")
+        return [engine for engine in engines if "worker.supervisor" not in engine.info["cmdline"]]
 
     def stop(self) -> None:
         if self.process.poll() is None:

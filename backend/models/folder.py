@@ -1,7 +1,7 @@
 """What a Hugging Face folder holds, found without loading a weight: config, safetensors headers, tokenizer files.
 
-It refuses whatever the engine could not train: other architectures, pickled weights (they run code when loaded),
-files that are cut off, a folder without a tokenizer. Every fault names its file.
+It refuses whatever the engine could not train: other architectures and extensions of ours, pickled weights (they run
+code when loaded), files that are cut off, a folder without a tokenizer. Every fault names its file.
 """
 
 from __future__ import annotations
@@ -16,13 +16,12 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from backend.allowed_paths import require_below
+from tunedeck.architecture import architecture_of
 from tunedeck.errors import ModelInvalid, PathRefused
 
-SUPPORTED_ARCHITECTURES = ("LlamaForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM", "MistralForCausalLM")
 _INDEX = "model.safetensors.index.json"
 _PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
-_SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "vocab_size", "max_position_embeddings")
 _LARGEST_JSON_BYTES = 64 << 20
 
 
@@ -65,21 +64,11 @@ def _inspect(path: Path, roots: Sequence[Path]) -> ModelFolder:
 def _read_config(folder: Path) -> dict[str, Any]:
     file = folder / "config.json"
     config = _read_json(file)
-    architectures = config.get("architectures")
-    architecture = architectures[0] if isinstance(architectures, list) and architectures else None
-    if architecture not in SUPPORTED_ARCHITECTURES:
-        known = ", ".join(SUPPORTED_ARCHITECTURES)
-        raise _invalid(file, f"the architecture {architecture!r} cannot be trained", f"use one of: {known}")
-    for name in _SIZES:
-        if not _is_size(config.get(name)):
-            raise _invalid(file, f"{name} is {config.get(name)!r}, not a positive whole number", f"set {name}")
-    if not _is_size(config.get("num_key_value_heads") or 1):
-        raise _invalid(file, f"num_key_value_heads is {config['num_key_value_heads']!r}", "set a positive whole number")
+    try:
+        architecture_of(config)
+    except ModelInvalid as fault:
+        raise _invalid(file, fault.message.removeprefix("config.json: "), fault.mend) from fault
     return config
-
-
-def _is_size(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 2**31
 
 
 def _read_json(file: Path) -> dict[str, Any]:

@@ -17,9 +17,12 @@ TINY_CONFIG: dict[str, Any] = {
     "architectures": ["Qwen3ForCausalLM"],
     "model_type": "qwen3",
     "hidden_size": 8,
+    "intermediate_size": 16,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "num_key_value_heads": 1,
+    "head_dim": 4,
+    "rms_norm_eps": 1e-6,
     "vocab_size": 16,
     "max_position_embeddings": 64,
 }

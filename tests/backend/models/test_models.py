@@ -125,6 +125,11 @@ def test_a_config_that_cannot_be_trained_is_refused(
         {"vocab_size": -1},
         {"hidden_size": "8"},
         {"num_key_value_heads": 0.5},
+        {"intermediate_size": None},
+        {"head_dim": None},
+        {"sliding_window": 32, "use_sliding_window": True},
+        {"rope_scaling": {"rope_type": "yarn", "factor": 4.0}},
+        {"architectures": ["Qwen3MoeForCausalLM"]},
         {"note": "\ud800"},
         {"rope_theta": float("nan")},
     ]:

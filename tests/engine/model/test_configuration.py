@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from tests.engine.model.specs import layout_spec
+from tunedeck.architecture import Architecture
 from tunedeck.errors import SpecInvalid
-from worker.engine.model import Architecture, configuration, transformer_config
+from worker.engine.model import configuration, transformer_config
 
 ARCHITECTURE = Architecture(
     hf_name="Qwen3ForCausalLM",

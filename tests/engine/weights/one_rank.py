@@ -27,8 +27,9 @@ from megatron.core.utils import get_model_config
 from torch import Tensor
 
 from tests.engine.weights.hf_models import BOUNDS, pack
+from tunedeck.architecture import read_architecture
 from tunedeck.resolved import ResolvedSpec
-from worker.engine.model import build_model, read_architecture
+from worker.engine.model import build_model
 from worker.engine.platform import activate, cuda_on_cpu, init_parallel, shutdown_parallel
 from worker.engine.weights import export_hf, load_hf
 

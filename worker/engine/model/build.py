@@ -8,8 +8,8 @@ from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_with_transfor
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import Float16Module, MegatronModule
 
+from tunedeck.architecture import Architecture
 from tunedeck.resolved import ResolvedSpec
-from worker.engine.model.architecture import Architecture
 from worker.engine.model.configuration import transformer_config
 from worker.engine.model.layer_spec import local_block_spec
 from worker.engine.model.padded_vocabulary import PaddedVocabularyGPTModel, padded_vocab_size

@@ -13,9 +13,9 @@ import torch
 from megatron.core.transformer import TransformerConfig
 from torch.nn.functional import silu
 
+from tunedeck.architecture import Architecture
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedPrecision, ResolvedRecompute, ResolvedSpec
-from worker.engine.model.architecture import Architecture
 
 _TORCH_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 

@@ -14,10 +14,11 @@ from typing import Any
 import torch
 from megatron.core import parallel_state
 
+from tunedeck.architecture import Architecture, read_architecture
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedSpec
 from worker.engine.attempt import Attempt
-from worker.engine.model import Architecture, build_model, read_architecture
+from worker.engine.model import build_model
 from worker.engine.platform import Platform
 from worker.engine.training.checkpoint import Position, TrainState, load
 from worker.engine.training.data_source import DataSource, open_data

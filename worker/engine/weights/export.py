@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
+from tunedeck.architecture import Architecture
 from tunedeck.errors import Conflict, DiskFull, EngineFailed, TunedeckError
-from worker.engine.model import Architecture
 from worker.engine.publish_folder import publish_folder
 from worker.engine.weights.companions import copy_companions
 from worker.engine.weights.llama import Entry

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from worker.engine.model import Architecture
+from tunedeck.architecture import Architecture
 from worker.engine.weights.layout import Columns, GateUp, Layout, QueryKeyValue, Replicated, Vocabulary
 
 

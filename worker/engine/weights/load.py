@@ -15,8 +15,8 @@ from megatron.core.transformer.module import MegatronModule
 from torch import Tensor
 from torch.nn import Parameter
 
+from tunedeck.architecture import Architecture
 from tunedeck.errors import ModelInvalid
-from worker.engine.model import Architecture
 from worker.engine.weights.safetensors_folder import SafetensorsFolder, open_folder
 from worker.engine.weights.table import Table
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from worker.engine.model import Architecture
+from tunedeck.architecture import Architecture
 from worker.engine.weights import llama
 from worker.engine.weights.llama import Entry
 

@@ -13,8 +13,8 @@ from megatron.core.transformer.module import MegatronModule
 from megatron.core.utils import unwrap_model
 from torch.nn import Parameter
 
+from tunedeck.architecture import Architecture
 from tunedeck.errors import EngineFailed
-from worker.engine.model import Architecture
 from worker.engine.weights import llama, qwen2, qwen3
 from worker.engine.weights.layout import Shape
 from worker.engine.weights.llama import Entry

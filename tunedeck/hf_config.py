@@ -2,30 +2,42 @@
 
 A field that is absent and has no default here is required. Fields that do not change the mathematics of training are
 passed over; those that would, and that we do not follow, are held here so that `architecture.py` can refuse them.
+Defaults are those of transformers, where it has one for all architectures that we know.
 """
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt
-from pydantic import ValidationError as FieldsInvalid
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+)
 
 from tunedeck.errors import ModelInvalid, Problem
 
-_COPY_AGAIN = "copy config.json again from the source of the model"
+COPY_AGAIN = "copy config.json again from the source of the model"
 
 
 def _none_is_empty(value: object) -> object:
     return {} if value is None else value
 
 
+def _none_is_no_layer(value: object) -> object:
+    return [] if value is None else value
+
+
 class Rope(BaseModel):
     """transformers 5 calls it `rope_parameters` and keeps the base in it; older versions call it `rope_scaling`."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     rope_type: str = Field("default", validation_alias=AliasChoices("rope_type", "type"))
     rope_theta: PositiveFloat | None = None
@@ -36,7 +48,7 @@ class Rope(BaseModel):
 
 
 class HfConfig(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     architectures: list[str]
     hidden_size: PositiveInt
@@ -53,32 +65,34 @@ class HfConfig(BaseModel):
         Rope(), validation_alias=AliasChoices("rope_parameters", "rope_scaling")
     )
     tie_word_embeddings: bool = False
+    num_experts: PositiveInt | None = Field(None, validation_alias=AliasChoices("num_experts", "num_local_experts"))
+    num_experts_per_tok: PositiveInt | None = None
+    moe_intermediate_size: PositiveInt | None = None
+    norm_topk_prob: bool = False
+    decoder_sparse_step: PositiveInt = 1
+    mlp_only_layers: Annotated[list[int], BeforeValidator(_none_is_no_layer)] = []
     hidden_act: str = "silu"
     attention_bias: bool = False
     mlp_bias: bool = False
     partial_rotary_factor: float = 1.0
     sliding_window: int | None = None
-    use_sliding_window: bool = True
+    use_sliding_window: bool | None = None
+    max_window_layers: int | None = None
     layer_types: list[str] | None = None
     quantization_config: dict[str, Any] | None = None
     auto_map: dict[str, Any] | None = None
 
 
-def read_hf_config(path: Path) -> HfConfig:
-    """Read config.json of a folder. Raises ModelInvalid with one problem per field at fault, in its own spelling."""
-    file = path / "config.json"
+def hf_config(config: Mapping[str, Any]) -> HfConfig:
+    """Check what was read from a config.json. Raises ModelInvalid with one problem per field at fault."""
     try:
-        return HfConfig.model_validate(json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError as error:
-        raise ModelInvalid(f"model {path} has no config.json", "give the folder that save_pretrained wrote") from error
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ModelInvalid(f"{file} is not JSON: {error}", _COPY_AGAIN) from error
-    except FieldsInvalid as error:
+        return HfConfig.model_validate(config)
+    except ValidationError as error:
         problems = tuple(_problem(fault) for fault in error.errors())
-        raise ModelInvalid(f"{file}: {problems[0].message}", _COPY_AGAIN, problems) from error
+        raise ModelInvalid(f"config.json: {problems[0].message}", COPY_AGAIN, problems) from error
 
 
 def _problem(fault: Any) -> Problem:
     field = ".".join(map(str, fault["loc"]))
     message = f"{field} is missing" if fault["type"] == "missing" else f"{field} = {fault['input']!r}: {fault['msg']}"
-    return Problem(field, None if fault["type"] == "missing" else fault["input"], message, _COPY_AGAIN)
+    return Problem(field, None if fault["type"] == "missing" else fault["input"], message, COPY_AGAIN)

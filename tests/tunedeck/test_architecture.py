@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.engine.weights.hf_models import KINDS, SIZES, write_hf_model
+from tunedeck.architecture import Experts, read_architecture
 from tunedeck.errors import ModelInvalid
-from worker.engine.model import read_architecture
 
 CONFIG: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
@@ -48,9 +48,51 @@ def test_fields_of_transformers_4_are_read(tmp_path: Path) -> None:
     assert architecture.kv_channels == 16
 
 
-def test_a_window_that_qwen_switches_off_is_no_fault(tmp_path: Path) -> None:
-    config = {"architectures": ["Qwen2ForCausalLM"], "sliding_window": 4096, "use_sliding_window": False}
+@pytest.mark.parametrize(
+    "switch", [{"use_sliding_window": False}, {"use_sliding_window": True, "max_window_layers": 2}]
+)
+def test_a_window_that_no_layer_of_qwen_uses_is_no_fault(switch: dict[str, Any], tmp_path: Path) -> None:
+    config = {"architectures": ["Qwen2ForCausalLM"], "sliding_window": 4096, **switch}
     assert read_architecture(_write(tmp_path, **config)).qkv_bias
+
+
+def test_a_window_that_some_layer_of_qwen_uses_is_refused(tmp_path: Path) -> None:
+    used = {"sliding_window": 4096, "use_sliding_window": True, "max_window_layers": 1}
+    with pytest.raises(ModelInvalid, match="sliding_window = 4096"):
+        read_architecture(_write(tmp_path, architectures=["Qwen2ForCausalLM"], **used))
+
+
+MOE: dict[str, Any] = {
+    "architectures": ["Qwen3MoeForCausalLM"],
+    "head_dim": 16,
+    "num_experts": 8,
+    "num_experts_per_tok": 2,
+    "moe_intermediate_size": 24,
+}
+
+
+def test_experts_are_read(tmp_path: Path) -> None:
+    architecture = read_architecture(_write(tmp_path, **MOE, norm_topk_prob=True, mlp_only_layers=None))
+    assert architecture.qk_layernorm
+    assert architecture.experts == Experts(
+        num_moe_experts=8, moe_router_topk=2, moe_ffn_hidden_size=24, norm_topk_prob=True
+    )
+
+
+@pytest.mark.parametrize(
+    "field, value",
+    [
+        ("num_experts", "absent"),
+        ("num_experts_per_tok", 9),
+        ("moe_intermediate_size", None),
+        ("decoder_sparse_step", 2),
+        ("mlp_only_layers", [0]),
+    ],
+)
+def test_experts_that_cannot_be_trained_are_refused_by_field(field: str, value: Any, tmp_path: Path) -> None:
+    with pytest.raises(ModelInvalid) as caught:
+        read_architecture(_write(tmp_path, **{**MOE, field: value}))
+    assert [problem.field for problem in caught.value.problems] == [field]
 
 
 @pytest.mark.parametrize(

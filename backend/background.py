@@ -33,7 +33,15 @@ class Background:
         self._leadership = Leadership(database)
         pump = Pump(database, self.hub)
         compactor = Compactor(database, self._leadership)
-        self.ingest = Ingest(settings, database, self.bus, self._leadership, self.wake_feed, self.wake_scheduler)
+        self.ingest = Ingest(
+            settings,
+            database,
+            self.bus,
+            self._leadership,
+            self.wake_feed,
+            self.wake_scheduler,
+            is_watched=lambda: self.hub.num_listeners > 0,
+        )
         self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.listening_for_s)
         self._leader_loop = Loop("leader", self._leadership.renew, RENEWAL_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S)

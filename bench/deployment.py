@@ -36,13 +36,16 @@ class Deployment:
 
 
 @contextmanager
-def deployment(data_dir: Path, engine_module: str) -> Iterator[Deployment]:
-    """The demo's model and data set are registered and the worker has said hello. `data_dir` may be used again."""
+def deployment(data_dir: Path, engine_module: str, worker_prefix: tuple[str, ...] = ()) -> Iterator[Deployment]:
+    """The demo's model and data set are registered and the worker has said hello. `data_dir` may be used again.
+
+    `worker_prefix` goes before the worker's command, as in ("taskset", "--cpu-list", "0").
+    """
     settings = Settings(data_dir=data_dir, port=free_port("127.0.0.1", 0))
     made = Deployment(settings, base_url(settings.host, settings.port))
     running: list[subprocess.Popen[bytes]] = []
     try:
-        _start_all(made, engine_module, running)
+        _start_all(made, (*worker_prefix, sys.executable, "-m", "worker", "--engine-module", engine_module), running)
         yield made
     finally:
         _stop_all(running)
@@ -59,20 +62,19 @@ def register_demo(made: Deployment) -> None:
         client.add_dataset(assets.DATASET_NAME, data)
 
 
-def wait_for(is_so: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> None:
-    """Looks twice a second, so that looking costs nothing that is measured."""
+def wait_for(is_so: Callable[[], object], what: str, patience_s: float = PATIENCE_S, look_every_s: float = 0.5) -> None:
+    """Raises TimeoutError after `patience_s`."""
     deadline = time.monotonic() + patience_s
     while not is_so():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {patience_s:.0f} s in vain for {what}")
-        time.sleep(0.5)
+        time.sleep(look_every_s)
 
 
-def _start_all(made: Deployment, engine_module: str, running: list[subprocess.Popen[bytes]]) -> None:
+def _start_all(made: Deployment, worker_command: tuple[str, ...], running: list[subprocess.Popen[bytes]]) -> None:
     settings = made.settings
     env = {**os.environ, **settings.as_env()}
     children.logs_dir(settings).mkdir(exist_ok=True)
-    worker_command = (sys.executable, "-m", "worker", "--engine-module", engine_module)
     running.append(_start("valkey", children.valkey(settings, env).command, settings, env))
     wait_for((settings.bus_dir / "valkey.sock").exists, "the bus")
     running.append(_start("backend", children.backend(settings, env, made.url).command, settings, env))

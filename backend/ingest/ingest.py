@@ -15,7 +15,7 @@ import redis
 from backend.db.database import Database
 from backend.ingest.announcements import Announcements
 from backend.ingest.batch import AttemptKey, Batch
-from backend.ingest.stream import EventStream
+from backend.ingest.stream import BLOCK_S, Entries, EventStream
 from backend.scheduler.leadership import Leadership
 from tunedeck.bus import BusMessage
 from tunedeck.errors import Unavailable
@@ -27,6 +27,9 @@ log = logging.getLogger(__name__)
 IDLE_S = 0.25
 # What comes within this time shares a transaction, in seconds: many small ones take time from training on a laptop.
 LINGER_S = 0.03
+# The same while nobody listens to the feed, and how often to look whether that still holds.
+UNWATCHED_LINGER_S = 1.0
+UNWATCHED_LOOK_S = 0.25
 
 
 class NoLongerLeader(Exception):
@@ -42,6 +45,7 @@ class Ingest:
         leadership: Leadership,
         wake_feed: Callable[[], None],
         wake_scheduler: Callable[[], None],
+        is_watched: Callable[[], bool],
     ) -> None:
         self.lag_s = 0.0
         self.num_dropped = 0
@@ -50,6 +54,7 @@ class Ingest:
         self._leadership = leadership
         self._wake_feed = wake_feed
         self._wake_scheduler = wake_scheduler
+        self._is_watched = is_watched
         self._stream = EventStream(bus)
         self._announcements = Announcements()
         self._listening_since: float | None = None
@@ -61,13 +66,13 @@ class Ingest:
         return 0.0 if since is None else time.monotonic() - since
 
     def round(self) -> None:
-        """Blocks for at most half a second. May raise redis.RedisError or Unavailable; nothing is lost then."""
+        """Blocks for about a second at most. May raise redis.RedisError or Unavailable; nothing is lost then."""
         if not self._leadership.is_held():
             self._forget()
             time.sleep(IDLE_S)
             return
         try:
-            entries = self._stream.read()
+            entries = self._read()
             self._store(entries.messages)
             if entries.last_id:
                 self._stream.remove_up_to(entries.last_id)
@@ -81,6 +86,15 @@ class Ingest:
         if entries.messages and not entries.is_full:
             time.sleep(LINGER_S)
         self._note_listening(is_behind=entries.is_full)
+
+    def _read(self) -> Entries:
+        """What the bus holds. What only a chart or a log would show may gather for a while that nobody looks at one."""
+        entries = self._stream.read(BLOCK_S)
+        deadline = time.monotonic() + UNWATCHED_LINGER_S
+        while entries.may_wait and time.monotonic() < deadline and not self._is_watched():
+            time.sleep(UNWATCHED_LOOK_S)
+            entries += self._stream.read(0.0)
+        return entries
 
     def _forget(self) -> None:
         self._stream.rewind()

@@ -14,13 +14,13 @@ from typing import cast
 import redis
 from pydantic import ValidationError
 
-from tunedeck.bus import EVENTS_STREAM, BusMessage, message_adapter
+from tunedeck.bus import EVENTS_STREAM, BusMessage, EventsMessage, HeartbeatMessage, LogMessage, message_adapter
 
 log = logging.getLogger(__name__)
 
 # × 64 KiB a message: at most 4 MiB and some ten thousand events in one transaction, about a second of the write lock.
 MOST_ENTRIES = 64
-BLOCK_MS = 500
+BLOCK_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,16 @@ class Entries:
     """"": nothing came."""
     is_full: bool
     """Whether more may be waiting."""
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether nothing but points, log lines and signs of life came, and there is room for more."""
+        routine = EventsMessage | LogMessage | HeartbeatMessage
+        is_routine = bool(self.messages) and all(isinstance(message, routine) for message in self.messages)
+        return is_routine and len(self.messages) < MOST_ENTRIES and not self.is_full
+
+    def __add__(self, later: Entries) -> Entries:
+        return Entries(self.messages + later.messages, later.last_id or self.last_id, later.is_full)
 
     def age_s(self) -> float:
         """How long ago the bus got the newest of them, in seconds."""
@@ -43,10 +53,11 @@ class EventStream:
         self._bus = bus
         self._last_id = "0-0"
 
-    def read(self) -> Entries:
-        """What came after the last read; waits for up to BLOCK_MS. What cannot be understood is logged and left out."""
+    def read(self, patience_s: float) -> Entries:
+        """What came after the last read; waits for up to `patience_s`. What makes no sense is logged and left out."""
+        block_ms = int(patience_s * 1000) or None  # 0 would mean for ever
         try:
-            answer = self._bus.xread({EVENTS_STREAM: self._last_id}, count=MOST_ENTRIES, block=BLOCK_MS)
+            answer = self._bus.xread({EVENTS_STREAM: self._last_id}, count=MOST_ENTRIES, block=block_ms)
         except redis.RedisError:
             self.rewind()
             raise

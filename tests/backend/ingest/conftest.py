@@ -24,11 +24,20 @@ class Ingesting:
         self.bus = connect(server.url)
         self.feed_wakes = 0
         self.scheduler_wakes = 0
+        self.is_watched = True
         self.ingest = self.fresh(database)
 
     def fresh(self, database: Database) -> Ingest:
         """As after a restart of the backend."""
-        return Ingest(self.settings, database, self.bus, self.leadership, self._wake_feed, self._wake_scheduler)
+        return Ingest(
+            self.settings,
+            database,
+            self.bus,
+            self.leadership,
+            self._wake_feed,
+            self._wake_scheduler,
+            is_watched=lambda: self.is_watched,
+        )
 
     def say(self, messages: Sequence[BusMessage]) -> None:
         for message in messages:

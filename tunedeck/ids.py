@@ -18,3 +18,8 @@ def new_id() -> str:
     number = (time.time_ns() // 1000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
     letters = (_ALPHABET[number >> shift & 31] for shift in range(5 * (_NUM_LETTERS - 1), -1, -5))
     return "".join(letters)
+
+
+def is_id(text: str) -> bool:
+    """Whether `new_id` could have made it."""
+    return len(text) == _NUM_LETTERS and set(text) <= set(_ALPHABET)

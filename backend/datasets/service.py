@@ -15,6 +15,7 @@ from backend.allowed_paths import resolve_below
 from backend.datasets import queries
 from backend.datasets.upload import Upload
 from backend.db.database import Database
+from backend.db.pages import id_cursor, page_of
 from backend.db.tables import DatasetRow
 from tunedeck.conversations import DatasetReport, scan
 from tunedeck.errors import Conflict, DatasetInvalid, NotFound
@@ -48,9 +49,8 @@ def add_upload(database: Database, settings: Settings, upload: Upload, now: floa
 
 def list_datasets(database: Database, cursor: str, limit: int) -> Page[DatasetView]:
     with database.reading() as session:
-        found = queries.newest_first(session, cursor, limit + 1)
-    next_cursor = found[limit - 1].id if len(found) > limit else ""
-    return Page[DatasetView](items=tuple(map(dataset_view, found[:limit])), next_cursor=next_cursor)
+        found = queries.newest_first(session, id_cursor(cursor), limit + 1)
+    return page_of(found, limit, lambda row: row.id, dataset_view)
 
 
 def get(database: Database, name: str) -> DatasetView:

@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import EventRow, JobRow
-
-
-def job_exists(session: Session, job_id: str) -> bool:
-    return session.get(JobRow, job_id) is not None
+from backend.db.tables import EventRow
 
 
 def events_after(session: Session, job_id: str, event_id: int, kinds: frozenset[str], limit: int) -> Sequence[EventRow]:

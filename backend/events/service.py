@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from backend.db.database import Database
+from backend.db.known_jobs import require_jobs
+from backend.db.pages import page_of
 from backend.db.tables import EventRow
 from backend.events import queries
-from tunedeck.errors import BadInput, NotFound
+from backend.http.known_names import known_names
+from tunedeck.errors import BadInput
+from tunedeck.events import KINDS
 from tunedeck.views import EventView, Page
 
+JOB = "job"  # the one kind that we say ourselves; see backend/jobs/transitions.py
 _LARGEST_ID = 2**63 - 1
 _MOST_DIGITS = 19
 
@@ -15,15 +20,11 @@ _MOST_DIGITS = 19
 def events(database: Database, job_id: str, cursor: str, kinds: frozenset[str], limit: int) -> Page[EventView]:
     """One page, oldest first, of the events after `cursor` ("": from the beginning). Raises NotFound and BadInput."""
     after = event_id(cursor, "cursor")
+    known_names("kind", kinds, (*KINDS, JOB))
     with database.reading() as session:
-        if not queries.job_exists(session, job_id):
-            raise NotFound(f"there is no job {job_id!r}", "list the jobs: GET /api/v1/jobs")
+        require_jobs(session, [job_id])
         rows = queries.events_after(session, job_id, after, kinds, limit + 1)
-    shown = rows[:limit]
-    return Page[EventView](
-        items=tuple(map(event_view, shown)),
-        next_cursor=str(shown[-1].id) if len(rows) > limit else "",
-    )
+    return page_of(rows, limit, lambda row: str(row.id), event_view)
 
 
 def event_view(row: EventRow) -> EventView:

@@ -8,13 +8,15 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
+from backend.db.known_jobs import no_such_job
+from backend.db.pages import id_cursor, page_of
 from backend.db.tables import JobRow
 from backend.jobs import queries
 from backend.jobs.intake import read_spec, resolve_spec
 from backend.jobs.queries import JobFilter
 from backend.jobs.transitions import announce, created, transition
 from backend.jobs.views import checkpoint_view, job_detail, job_view
-from tunedeck.errors import BadInput, NotFound
+from tunedeck.errors import BadInput
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import FINAL, JobState
 from tunedeck.resolved import ResolvedSpec
@@ -46,10 +48,8 @@ def check(database: Database, raw: dict[str, Any], now: float) -> CheckedSpec:
 def list_jobs(database: Database, wanted: JobFilter, cursor: str, limit: int) -> Page[JobView]:
     """Newest first. The cursor is the last id of the page before, so jobs made meanwhile shift nothing."""
     with database.reading() as session:
-        found = queries.newest_first(session, wanted, cursor, limit + 1)
-    shown = found[:limit]
-    next_cursor = shown[-1][0].id if len(found) > limit else ""
-    return Page[JobView](items=tuple(job_view(job, host) for job, host in shown), next_cursor=next_cursor)
+        found = queries.newest_first(session, wanted, id_cursor(cursor), limit + 1)
+    return page_of(found, limit, lambda row: row[0].id, lambda row: job_view(*row))
 
 
 def get(database: Database, job_id: str) -> JobDetail:
@@ -62,7 +62,7 @@ def cancel(database: Database, job_id: str, now: float) -> JobDetail:
     with database.writing() as session:
         job = queries.locked(session, job_id)
         if job is None:
-            raise _not_found(job_id)
+            raise no_such_job(job_id)
         _cancel(session, job, now)
         return _detail(session, job_id)
 
@@ -83,7 +83,7 @@ def _cancel(session: Session, job: JobRow, now: float) -> None:
 def checkpoints(database: Database, job_id: str) -> Page[CheckpointView]:
     with database.reading() as session:
         if queries.with_host(session, job_id) is None:
-            raise _not_found(job_id)
+            raise no_such_job(job_id)
         return Page[CheckpointView](items=tuple(map(checkpoint_view, queries.checkpoints(session, job_id))))
 
 
@@ -110,10 +110,6 @@ def _new_row(spec: JobSpec, resolved: ResolvedSpec, now: float) -> JobRow:
 def _detail(session: Session, job_id: str) -> JobDetail:
     found = queries.with_host(session, job_id)
     if found is None:
-        raise _not_found(job_id)
+        raise no_such_job(job_id)
     job, host = found
     return job_detail(job, host, queries.transitions(session, job_id))
-
-
-def _not_found(job_id: str) -> NotFound:
-    return NotFound(f"there is no job {job_id!r}", "list the jobs: GET /api/v1/jobs")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backend.db.database import Database
+from backend.db.known_jobs import no_such_job
 from backend.logs import queries
-from tunedeck.errors import NotFound
 from tunedeck.views import LogsView
 
 # Shown in place of lines that the bus lost and that are on their way again.
@@ -16,7 +16,7 @@ def logs(database: Database, job_id: str, first_line: int, limit: int) -> LogsVi
     with database.reading() as session:
         attempt = queries.newest_attempt(session, job_id)
         if attempt is None:
-            raise NotFound(f"there is no job {job_id!r}", "list the jobs: GET /api/v1/jobs")
+            raise no_such_job(job_id)
         num_lines = queries.num_lines(session, job_id, attempt)
         first = max(1, num_lines + first_line + 1 if first_line < 0 else first_line)
         last = min(num_lines, first + limit - 1)

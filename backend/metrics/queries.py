@@ -7,11 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, EventRow, JobRow, MetricChunkRow
-
-
-def job_exists(session: Session, job_id: str) -> bool:
-    return session.get(JobRow, job_id) is not None
+from backend.db.tables import AttemptRow, EventRow, MetricChunkRow
 
 
 def first_steps(session: Session, job_id: str) -> dict[int, int]:

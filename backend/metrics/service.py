@@ -8,11 +8,13 @@ from collections import defaultdict
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
+from backend.db.known_jobs import require_jobs
 from backend.feed.queries import newest_id
+from backend.http.known_names import known_names
 from backend.metrics import points, queries
 from backend.metrics.downsampling import downsample
 from backend.metrics.points import Points
-from tunedeck.errors import NotFound
+from tunedeck.metrics import BY_NAME
 from tunedeck.views import MetricsView, Series
 
 # metric → attempt → its points in parts, of which a later one has the right of way
@@ -22,15 +24,16 @@ Parts = dict[str, dict[int, list[Points]]]
 def metrics(
     database: Database, job_id: str, names: frozenset[str], from_step: int, to_step: int, max_points: int
 ) -> MetricsView:
-    """Every metric of `names` (empty: all that there are) between two steps, both included. Raises NotFound.
+    """Every metric of `names` (empty: all) between two steps, both included. Raises NotFound, and BadInput for a name
+    that is no metric.
 
     The cursor is read before the points, so that the stream may say again what is here, but never leaves out anything.
     Rows are read before chunks: a database that gives each statement a snapshot of its own could otherwise show a point
     in neither.
     """
+    known_names("name", names, BY_NAME)
     with database.reading() as session:
-        if not queries.job_exists(session, job_id):
-            raise NotFound(f"there is no job {job_id!r}", "list the jobs: GET /api/v1/jobs")
+        require_jobs(session, [job_id])
         cursor = newest_id(session)
         first_steps = queries.first_steps(session, job_id)
         parts = _parts(session, job_id, names, from_step, to_step)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.allowed_paths import resolve_below
 from backend.db.database import Database
+from backend.db.pages import id_cursor, page_of
 from backend.db.tables import JobRow, ModelRow
 from backend.models import queries
 from backend.models.folder import ModelFolder, inspect_folder
@@ -44,9 +45,8 @@ def register_export(session: Session, job: JobRow, path: str) -> ModelRow:
 
 def list_models(database: Database, cursor: str, limit: int) -> Page[ModelView]:
     with database.reading() as session:
-        found = queries.newest_first(session, cursor, limit + 1)
-    next_cursor = found[limit - 1].id if len(found) > limit else ""
-    return Page[ModelView](items=tuple(map(model_view, found[:limit])), next_cursor=next_cursor)
+        found = queries.newest_first(session, id_cursor(cursor), limit + 1)
+    return page_of(found, limit, lambda row: row.id, model_view)
 
 
 def get(database: Database, name: str) -> ModelView:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -16,6 +18,7 @@ from backend.jobs import service as jobs
 from backend.jobs.queries import JobFilter
 from backend.models import service as models
 from backend.pages.rendering import render
+from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.presets import PRESETS
 from tunedeck.spec import JobSpec
@@ -24,6 +27,7 @@ from tunedeck.views import Page, PresetView
 router = APIRouter(include_in_schema=False)
 _NUM_RUNS = 100
 _NUM_ENTRIES = 500
+_RUN_MEND = "The address may be cut off or mistyped. Every run is in the list of runs."
 
 
 @router.get("/")
@@ -44,7 +48,8 @@ def runs_page(
 
 @router.get("/runs/{job_id}")
 def run_page(request: Request, services: ServicesDep, job_id: str) -> Response:
-    job = jobs.get(services.database, job_id)
+    with _mend_for_people(_RUN_MEND):
+        job = jobs.get(services.database, job_id)
     return render(services.templates, "run.html", request, page="runs", job=_json(job))
 
 
@@ -53,7 +58,10 @@ def new_page(
     request: Request, services: ServicesDep, source: Annotated[str, Query(alias="from", max_length=32)] = ""
 ) -> Response:
     """The form. `?from=ID` fills it with the spec of that job."""
-    prefill = jobs.get(services.database, source).spec.model_dump(mode="json", exclude_unset=True) if source else {}
+    prefill: dict[str, Any] = {}
+    if source:
+        with _mend_for_people(_RUN_MEND):
+            prefill = jobs.get(services.database, source).spec.model_dump(mode="json", exclude_unset=True)
     return _page(
         request,
         services,
@@ -88,6 +96,15 @@ def cluster_page(request: Request, services: ServicesDep) -> Response:
 def _page(request: Request, services: Services, name: str, **context: Any) -> Response:
     plain = {key: _json(value) for key, value in context.items()}
     return render(services.templates, f"{name}.html", request, page=name, **plain)
+
+
+@contextmanager
+def _mend_for_people(mend: str) -> Iterator[None]:
+    """What a service advises a program to do, a call of REST, is of no use to who looks at a page."""
+    try:
+        yield
+    except NotFound as error:
+        raise NotFound(error.message, mend) from error
 
 
 def _json(value: Any) -> Any:

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import tunedeck
-from tunedeck.cli import doctor, jobs, logs, registry, serve, submit
+from tunedeck.cli import data, doctor, jobs, logs, models, serve, submit
 from tunedeck.cli.faults import print_fault
 from tunedeck.errors import TunedeckError
 
@@ -38,8 +38,8 @@ app.command()(jobs.show)
 app.command()(logs.logs)
 app.command()(jobs.cancel)
 app.command("doctor")(doctor.doctor)
-app.add_typer(registry.models, name="models")
-app.add_typer(registry.datasets, name="datasets")
+app.add_typer(models.models, name="models")
+app.add_typer(data.data, name="data")
 
 
 @app.command()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from tunedeck.client import Client
     from tunedeck.settings import Settings
 
@@ -21,6 +25,7 @@ DataDirOption = Annotated[
     Path | None, typer.Option("--data-dir", help="Data folder; else TUNEDECK_DATA_DIR, else .tunedeck here.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+NameArgument = Annotated[str, typer.Argument(help="The name by which a spec calls it.")]
 JobArgument = Annotated[str, typer.Argument(metavar="ID", help="The id of the job, as `tunedeck ls` shows it.")]
 
 
@@ -49,3 +54,7 @@ def open_client(url: str, token: str, data_dir: Path | None) -> Client:
     from tunedeck.client import connect
 
     return connect(url, token, load_settings(data_dir=data_dir))
+
+
+def print_json(found: Sequence[BaseModel]) -> None:
+    typer.echo(json.dumps([each.model_dump(mode="json") for each in found], indent=2))

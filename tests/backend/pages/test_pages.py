@@ -49,6 +49,12 @@ def test_a_page_tells_errors_as_a_page(client: TestClient, subtests: pytest.Subt
             assert "<html" in answer.text
 
 
+def test_the_page_of_an_unknown_run_sends_people_to_the_list_and_not_to_a_call(client: TestClient) -> None:
+    shown = client.get("/runs/none").text
+    assert "Every run is in the list of runs" in shown and 'href="/runs"' in shown
+    assert "/api/v1" not in shown
+
+
 def test_an_unknown_call_tells_errors_as_json(client: TestClient) -> None:
     unknown = client.get("/api/v1/nowhere")
     assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "not_found")

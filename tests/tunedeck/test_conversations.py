@@ -59,14 +59,14 @@ def conversations(path: Path) -> list[Conversation]:
         ),
     ],
 )
-def test_each_shape_becomes_messages(tmp_path: Path, row: dict[str, Any], expected: Conversation) -> None:
-    assert conversations(write(tmp_path, [row])) == [expected]
+def test_each_shape_becomes_messages(tmp_path: Path, row: dict[str, Any], expected: tuple[Message, ...]) -> None:
+    assert conversations(write(tmp_path, [row])) == [Conversation(expected)]
 
 
 @pytest.mark.parametrize("key", ["step_loss_mask", "loss_weight", "weight"])
 def test_a_message_of_weight_zero_is_not_trained(tmp_path: Path, key: str) -> None:
     path = write(tmp_path, [{"messages": [HELLO[0], {**HELLO[1], key: 0}, HELLO[0], {**HELLO[1], key: 1}]}])
-    assert [message.trained for message in conversations(path)[0]] == [False, False, False, True]
+    assert [message.trained for message in conversations(path)[0].messages] == [False, False, False, True]
 
 
 def test_json_and_jsonl_say_the_same(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_json_and_jsonl_say_the_same(tmp_path: Path) -> None:
 def test_blank_lines_a_byte_order_mark_and_windows_line_ends_are_no_fault(tmp_path: Path) -> None:
     line = json.dumps({"messages": HELLO})
     path = write(tmp_path, b"\xef\xbb\xbf\r\n" + f"{line}\r\n\r\n  {line}\r\n\n".encode())
-    assert conversations(path) == [HELLO_MESSAGES, HELLO_MESSAGES]
+    assert conversations(path) == [Conversation(HELLO_MESSAGES)] * 2
 
 
 @pytest.mark.parametrize("name", ["data.json", "data.jsonl"])
@@ -93,7 +93,8 @@ def test_rows_and_characters_that_cross_the_window_are_whole(
     if name.endswith("l"):
         text = "\n".join(json.dumps(row, ensure_ascii=False) for row in content)
     read = conversations(write(tmp_path, text, name))
-    assert [(first.content, second.content) for first, second in read] == [tuple(row.values()) for row in content]
+    texts = [tuple(message.content for message in conversation.messages) for conversation in read]
+    assert texts == [tuple(row.values()) for row in content]
 
 
 TOOL_TURN = {"conversations": [{"from": "human", "value": "hi"}, {"from": "function_call", "value": "{}"}]}

@@ -4,16 +4,18 @@
 was accepted at registration can never mean something else when it is trained.
 """
 
+from tunedeck.conversations.conversation import Conversation, Message, Role, ToolCall
 from tunedeck.conversations.report import DatasetReport, content_sha256, scan
-from tunedeck.conversations.shapes import Conversation, Message, Shape, is_trainable, read_conversations
+from tunedeck.conversations.shapes import Shape, read_conversations
 
 __all__ = [
     "Conversation",
     "DatasetReport",
     "Message",
+    "Role",
     "Shape",
+    "ToolCall",
     "content_sha256",
-    "is_trainable",
     "read_conversations",
     "scan",
 ]

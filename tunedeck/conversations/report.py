@@ -9,8 +9,9 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from tunedeck.conversations.conversation import Conversation
 from tunedeck.conversations.rows import fault
-from tunedeck.conversations.shapes import Conversation, Shape, is_trainable, read_conversations
+from tunedeck.conversations.shapes import Shape, read_conversations
 from tunedeck.spec import Component
 
 _NUM_SAMPLES = 5
@@ -35,7 +36,7 @@ def scan(path: Path) -> DatasetReport:
     sample: list[dict[str, Any]] = []
     for shape, conversation in read_conversations(path):  # noqa: B007 - the last value is used below
         num_rows += 1
-        num_trainable_rows += is_trainable(conversation)
+        num_trainable_rows += conversation.is_trainable
         if num_rows <= _NUM_SAMPLES:
             sample.append(_as_sample(conversation))
     if shape is None:
@@ -64,7 +65,7 @@ def _as_sample(conversation: Conversation) -> dict[str, Any]:
     return {
         "messages": [
             {"role": message.role, "content": _cut(message.content), "trained": message.trained}
-            for message in conversation
+            for message in conversation.messages
         ]
     }
 

@@ -9,26 +9,13 @@ source, category) are left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tunedeck.conversations.conversation import Conversation, Message, Role
 from tunedeck.conversations.rows import Row, excerpt, fault, read_rows
 
 Shape = Literal["messages", "sharegpt", "alpaca", "prompt_completion"]
-Role = Literal["system", "user", "assistant"]
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """One turn. `trained` is true only for an assistant turn whose tokens shall be learned."""
-
-    role: Role
-    content: str
-    trained: bool
-
-
-Conversation = tuple[Message, ...]
 
 _ROLES: dict[str, Role] = {
     "system": "system",
@@ -48,11 +35,6 @@ _MEND_SHAPE = (
 
 class _Fault(Exception):
     """What is wrong with a row, before its number is known: (what, mend)."""
-
-
-def is_trainable(conversation: Conversation) -> bool:
-    """Whether there is a non-empty assistant turn to learn from."""
-    return any(message.trained and message.content.strip() for message in conversation)
 
 
 def shape_of(row: Row) -> Shape | None:
@@ -83,24 +65,24 @@ def read_conversations(path: Path) -> Iterator[tuple[Shape, Conversation]]:
         if found != shape:
             raise fault(path, f"row {number}", f"is {found}, the rows before it are {shape}", "keep to one shape")
         try:
-            yield shape, _CONVERT[shape](row)
+            yield shape, Conversation(_CONVERT[shape](row))
         except _Fault as error:
             what, mend = error.args
             raise fault(path, f"row {number}", what, mend) from None
 
 
-def _from_messages(row: Row) -> Conversation:
+def _from_messages(row: Row) -> tuple[Message, ...]:
     _refuse_untrainable(row)
     return tuple(_openai_message(item) for item in _list(row, "messages"))
 
 
-def _from_sharegpt(row: Row) -> Conversation:
+def _from_sharegpt(row: Row) -> tuple[Message, ...]:
     _refuse_untrainable(row)
     turns = [_message(item, "from", "value") for item in _list(row, "conversations")]
     return (*_system(row), *turns)
 
 
-def _from_alpaca(row: Row) -> Conversation:
+def _from_alpaca(row: Row) -> tuple[Message, ...]:
     """The prompt is instruction, newline, input; earlier turns in `history` are pairs and are learned too."""
     _refuse_untrainable(row)
     turns: list[Message] = []
@@ -113,7 +95,7 @@ def _from_alpaca(row: Row) -> Conversation:
     return (*_system(row), *turns, *_exchange(prompt, _content(row["output"], "output")))
 
 
-def _from_prompt_completion(row: Row) -> Conversation:
+def _from_prompt_completion(row: Row) -> tuple[Message, ...]:
     """Both fields are text, or both are lists of messages; only the completion is learned."""
     _refuse_untrainable(row)
     prompt, completion = row["prompt"], row["completion"]
@@ -124,7 +106,7 @@ def _from_prompt_completion(row: Row) -> Conversation:
     return (*(Message(message.role, message.content, False) for message in asked), *answered)
 
 
-_CONVERT: dict[Shape, Callable[[Row], Conversation]] = {
+_CONVERT: dict[Shape, Callable[[Row], tuple[Message, ...]]] = {
     "messages": _from_messages,
     "sharegpt": _from_sharegpt,
     "alpaca": _from_alpaca,
@@ -132,11 +114,11 @@ _CONVERT: dict[Shape, Callable[[Row], Conversation]] = {
 }
 
 
-def _exchange(question: str, answer: str) -> Conversation:
+def _exchange(question: str, answer: str) -> tuple[Message, ...]:
     return (Message("user", question, False), Message("assistant", answer, True))
 
 
-def _system(row: Row) -> Conversation:
+def _system(row: Row) -> tuple[Message, ...]:
     content = _content(row.get("system") or "", "system")
     return (Message("system", content, False),) if content else ()
 

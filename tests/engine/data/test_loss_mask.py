@@ -39,15 +39,15 @@ def system(text: str) -> Message:
     return Message("system", text, False)
 
 
-def masked(folder: Path, kind: LossMaskType, conversation: Conversation) -> list[tuple[int, bool]]:
+def masked(folder: Path, kind: LossMaskType, conversation: tuple[Message, ...]) -> list[tuple[int, bool]]:
     """(token, learned) pairs of a conversation."""
     tokenizer = ChatTokenizer.load(folder)
-    rendering = loss_mask(kind, tokenizer)(conversation)
+    rendering = loss_mask(kind, tokenizer)(Conversation(conversation))
     encoded = tokenizer.encode([rendering.text])[0]
     return list(zip(encoded.tokens_N.tolist(), _marks(encoded, rendering).tolist(), strict=True))
 
 
-def learned_text(folder: Path, kind: LossMaskType, conversation: Conversation) -> str:
+def learned_text(folder: Path, kind: LossMaskType, conversation: tuple[Message, ...]) -> str:
     tokens = [token for token, learned in masked(folder, kind, conversation) if learned]
     text: str = AutoTokenizer.from_pretrained(folder).decode(tokens)
     return text
@@ -128,11 +128,11 @@ def test_a_single_exchange_is_written_as_transformers_writes_it(kind: LossMaskTy
 
 
 @pytest.mark.parametrize("opening", [(), (system("Be brief."),)])
-def test_a_default_system_prompt_is_written_once(system_chatml: Path, opening: Conversation) -> None:
+def test_a_default_system_prompt_is_written_once(system_chatml: Path, opening: tuple[Message, ...]) -> None:
     conversation = (*opening, user("What is 1 plus 2?"), assistant("It is 3."), user("Good!"), assistant("You help."))
     tokenizer = ChatTokenizer.load(system_chatml)
     mask = loss_mask("qwen", tokenizer)
-    assert mask(conversation).text == tokenizer.render(conversation)
+    assert mask(Conversation(conversation)).text == tokenizer.render(conversation)
     assert tokenizer.render(conversation).count("system\n") == 1
     assert learned_text(system_chatml, "qwen", conversation) == "It is 3.<|im_end|>\nYou help.<|im_end|>\n"
     assert writes_like_the_template(mask, tokenizer)
@@ -164,7 +164,7 @@ def test_a_template_that_the_mask_does_not_fit_is_refused_with_the_one_that_fits
 def test_think_blocks_that_the_template_opens_are_not_opened_twice(tmp_path: Path) -> None:
     thinking = ALTERNATING + "{% if add_generation_prompt %} <think>\n{% endif %}"
     tokenizer = ChatTokenizer.load(write_model(tmp_path, chat_template=thinking))
-    rendering = loss_mask("distill_qwen", tokenizer)((user("1?"), assistant("<think>\nOne.</think>1")))
+    rendering = loss_mask("distill_qwen", tokenizer)(Conversation((user("1?"), assistant("<think>\nOne.</think>1"))))
     assert rendering.text == "[INST] 1? [/INST] <think>\nOne.</think>1<|im_end|>"
 
 

@@ -28,6 +28,7 @@ from worker.engine.data.chat_tokenizer import ChatTokenizer
 
 _PROBE = Message("user", "Which letters are vowels?", False)
 _PROBE_ANSWER = Message("assistant", "A, E, I, O and U.", True)
+_PROBES = Conversation((_PROBE, _PROBE_ANSWER, _PROBE, _PROBE_ANSWER))
 _THINK = "<think>\n"
 
 
@@ -52,7 +53,7 @@ def loss_mask(kind: LossMaskType, tokenizer: ChatTokenizer) -> LossMask:
     try:
         frame = _Frame.of(tokenizer)
         mask: LossMask = _EachAlone(tokenizer, frame) if kind == "qwen" else _EachAsLast(tokenizer, frame)
-        mask((_PROBE, _PROBE_ANSWER, _PROBE, _PROBE_ANSWER))
+        mask(_PROBES)
     except (TemplateError, TemplateUnfit) as error:
         raise SpecInvalid.at(
             "data.loss_mask_type",
@@ -65,8 +66,7 @@ def loss_mask(kind: LossMaskType, tokenizer: ChatTokenizer) -> LossMask:
 
 def writes_like_the_template(mask: LossMask, tokenizer: ChatTokenizer) -> bool:
     """Whether training sees two exchanges exactly as inference would write them."""
-    conversation = (_PROBE, _PROBE_ANSWER, _PROBE, _PROBE_ANSWER)
-    return mask(conversation).text == tokenizer.render(conversation)
+    return mask(_PROBES).text == tokenizer.render(_PROBES.messages)
 
 
 class TemplateUnfit(Exception):
@@ -106,11 +106,11 @@ class _EachAlone:
         self._frame = frame
 
     def __call__(self, conversation: Conversation) -> Rendering:
-        pieces = [self._tokenizer.render([message]) for message in conversation]
-        first, rest = pieces[0], zip(conversation[1:], pieces[1:], strict=True)
+        pieces = [self._tokenizer.render([message]) for message in conversation.messages]
+        first, rest = pieces[0], zip(conversation.messages[1:], pieces[1:], strict=True)
         # A system message is written without the default system prompt: it takes its place.
         texts = [first, *(text if m.role == "system" else self._frame.without_opening(text) for m, text in rest)]
-        return _joined(conversation, texts, self._frame)
+        return _joined(conversation.messages, texts, self._frame)
 
 
 class _EachAsLast:
@@ -123,11 +123,11 @@ class _EachAsLast:
         self._behind = frame.without_opening(self._before)
 
     def __call__(self, conversation: Conversation) -> Rendering:
-        first = self._tokenizer.render([conversation[0], _PROBE])
+        first = self._tokenizer.render([conversation.messages[0], _PROBE])
         if not first.endswith(self._behind):
             raise TemplateUnfit("it rewrites a message that follows the first one")
-        texts = [first.removesuffix(self._behind), *(self._as_last(message) for message in conversation[1:])]
-        return _joined(conversation, texts, self._frame)
+        texts = [first.removesuffix(self._behind), *(self._as_last(message) for message in conversation.messages[1:])]
+        return _joined(conversation.messages, texts, self._frame)
 
     def _as_last(self, message: Message) -> str:
         text = self._tokenizer.render([_PROBE, message])
@@ -143,7 +143,7 @@ class _LastMessage:
         self._tokenizer = tokenizer
 
     def __call__(self, conversation: Conversation) -> Rendering:
-        *before, last = conversation
+        *before, last = conversation.messages
         prompt = self._tokenizer.render(before, add_generation_prompt=True) if before else ""
         answer = last.content
         if prompt.endswith(_THINK):
@@ -153,10 +153,10 @@ class _LastMessage:
         return Rendering(text, ((len(prompt), len(text)),) if last.trained else ())
 
 
-def _joined(conversation: Conversation, texts: list[str], frame: _Frame) -> Rendering:
+def _joined(messages: tuple[Message, ...], texts: list[str], frame: _Frame) -> Rendering:
     learned: list[tuple[int, int]] = []
     start = 0
-    for index, (message, text) in enumerate(zip(conversation, texts, strict=True)):
+    for index, (message, text) in enumerate(zip(messages, texts, strict=True)):
         stop = start + len(text)
         if message.trained:
             opening = frame.opening if index == 0 and text.startswith(frame.opening) else ""

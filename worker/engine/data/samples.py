@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from jinja2 import TemplateError
 
-from tunedeck.conversations import Conversation, is_trainable, read_conversations
+from tunedeck.conversations import Conversation, read_conversations
 from tunedeck.errors import DatasetInvalid, ModelInvalid
 from worker.engine.data.chat_tokenizer import ChatTokenizer, Encoded
 from worker.engine.data.loss_mask import LossMask, Rendering, TemplateUnfit
@@ -97,7 +97,7 @@ def _chunks(rows: Iterable[tuple[object, Conversation]]) -> Iterator[list[Conver
 
 
 def _render(path: Path, number: int, conversation: Conversation, mask: LossMask) -> Rendering | None:
-    if not is_trainable(conversation):
+    if not conversation.is_trainable:
         return None
     try:
         return mask(conversation)

@@ -9,18 +9,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from tunedeck.component import Component as Component
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="letters, digits, '.', '_', '-'")]
 Positive = Annotated[int, Field(ge=1, le=2**40)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
-
-
-class Component(BaseModel):
-    """Base of every part of a spec: immutable, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
 
 LossMaskType = Literal["qwen", "qwen3", "distill_qwen"]
 

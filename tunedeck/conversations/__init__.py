@@ -5,8 +5,9 @@ was accepted at registration can never mean something else when it is trained.
 """
 
 from tunedeck.conversations.conversation import Conversation, Message, Role, ToolCall
+from tunedeck.conversations.reading import Shape
 from tunedeck.conversations.report import DatasetReport, content_sha256, scan
-from tunedeck.conversations.shapes import Shape, read_conversations
+from tunedeck.conversations.shapes import read_conversations
 
 __all__ = [
     "Conversation",

@@ -9,10 +9,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+from tunedeck.component import Component
 from tunedeck.conversations.conversation import Conversation
+from tunedeck.conversations.reading import Shape
 from tunedeck.conversations.rows import fault
-from tunedeck.conversations.shapes import Shape, read_conversations
-from tunedeck.spec import Component
+from tunedeck.conversations.shapes import read_conversations
 
 _NUM_SAMPLES = 5
 _MAX_SAMPLE_CHARS = 4000

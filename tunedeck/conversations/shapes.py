@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from tunedeck.conversations.conversation import Conversation, Message, Role
+from tunedeck.conversations.reading import Shape
 from tunedeck.conversations.rows import Row, excerpt, fault, read_rows
-
-Shape = Literal["messages", "sharegpt", "alpaca", "prompt_completion"]
 
 _ROLES: dict[str, Role] = {
     "system": "system",

@@ -1,7 +1,8 @@
 """One packed microbatch: samples end to end in a row of T tokens, as Megatron's `thd` attention wants them.
 
-Shapes: T tokens of the microbatch, Q sequences in it. Padding is one more sequence, fully masked, because the fused
-attention kernels want every token to belong to a sequence; the `*_padded` fields of PackedSeqParams stay empty.
+Shapes: T tokens of the microbatch, N of them trained, Q sequences in it. Padding is one more sequence, fully masked,
+because the fused attention kernels want every token to belong to a sequence; the `*_padded` fields of PackedSeqParams
+stay empty.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class Microbatch:
     tokens_1T: Tensor  # int64
     labels_1T: Tensor  # int64
     loss_mask_1T: Tensor  # float32
+    trained_N: Tensor  # int64: where the mask is not 0; known here, so that no device must be asked
     position_ids_1T: Tensor  # int64, restarts at 0 in each sequence
     cu_seqlens_Q1: Tensor  # int32
     max_seqlen: int
@@ -35,6 +37,7 @@ class Microbatch:
             self.tokens_1T.to(device, non_blocking=True),
             self.labels_1T.to(device, non_blocking=True),
             self.loss_mask_1T.to(device, non_blocking=True),
+            self.trained_N.to(device, non_blocking=True),
             self.position_ids_1T.to(device, non_blocking=True),
             self.cu_seqlens_Q1.to(device, non_blocking=True),
             self.max_seqlen,
@@ -66,6 +69,7 @@ def build_microbatch(samples: Samples, indices: Sequence[int], length: int, pad_
         tokens_1T=_row(np.concatenate(parts), np.int64),
         labels_1T=_row(np.concatenate([_shifted(part) for part in parts]), np.int64),
         loss_mask_1T=_row(loss_mask_T, np.float32),
+        trained_N=torch.from_numpy(np.flatnonzero(loss_mask_T)),
         position_ids_1T=_row(np.concatenate([np.arange(n) for n in lengths]), np.int64),
         cu_seqlens_Q1=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
         max_seqlen=max(lengths),

@@ -1,9 +1,8 @@
-"""GPTModel: one chunk per pipeline stage of this rank, with zero weights that worker/engine/weights then reads."""
+"""LanguageModel: one chunk per pipeline stage of this rank, with zero weights that worker/engine/weights then reads."""
 
 from __future__ import annotations
 
 from megatron.core import parallel_state
-from megatron.core.models.gpt import GPTModel
 from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_with_transformer_engine_spec
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import Float16Module, MegatronModule
@@ -11,8 +10,8 @@ from megatron.core.transformer.module import Float16Module, MegatronModule
 from tunedeck.architecture import Architecture
 from tunedeck.resolved import ResolvedSpec
 from worker.engine.model.configuration import transformer_config
+from worker.engine.model.language_model import LanguageModel, padded_vocab_size
 from worker.engine.model.layer_spec import local_block_spec
-from worker.engine.model.padded_vocabulary import PaddedVocabularyGPTModel, padded_vocab_size
 from worker.engine.platform import Platform
 
 
@@ -29,8 +28,7 @@ def build_model(architecture: Architecture, spec: ResolvedSpec, platform: Platfo
     return [Float16Module(config, model) if config.bf16 else model]
 
 
-def _gpt_model(architecture: Architecture, config: TransformerConfig, platform: Platform) -> GPTModel:
-    vocab_size = padded_vocab_size(architecture.vocab_size, config.tensor_model_parallel_size)
+def _gpt_model(architecture: Architecture, config: TransformerConfig, platform: Platform) -> LanguageModel:
     fields = {
         "config": config,
         "transformer_layer_spec": (
@@ -38,7 +36,8 @@ def _gpt_model(architecture: Architecture, config: TransformerConfig, platform: 
             if platform.device.type == "cuda"
             else local_block_spec(config)
         ),
-        "vocab_size": vocab_size,
+        "vocab_size": padded_vocab_size(architecture.vocab_size, config.tensor_model_parallel_size),
+        "num_tokens": architecture.vocab_size,
         "max_sequence_length": architecture.max_position_embeddings,
         "pre_process": parallel_state.is_pipeline_first_stage(),
         "post_process": parallel_state.is_pipeline_last_stage(),
@@ -48,6 +47,4 @@ def _gpt_model(architecture: Architecture, config: TransformerConfig, platform: 
         "rope_scaling": architecture.rope_scaling_factor != 1.0,
         "rope_scaling_factor": architecture.rope_scaling_factor,
     }
-    if vocab_size == architecture.vocab_size:
-        return GPTModel(**fields)
-    return PaddedVocabularyGPTModel(**fields, num_tokens=architecture.vocab_size)
+    return LanguageModel(**fields)

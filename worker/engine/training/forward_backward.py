@@ -3,7 +3,7 @@
 The loss is the sum over all trained tokens of the global batch divided by their number. Dividing per microbatch or per
 sample was rejected: it would weigh a token by how its batch happened to be packed.
 
-Shapes: T tokens of a packed microbatch.
+Shapes: T tokens of a packed microbatch, N of them trained.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from megatron.core.pipeline_parallel import get_forward_backward_func
 from torch import Tensor
 
 from worker.engine.data import Batch, Microbatch
+from worker.engine.model.language_model import TrainedRows
 from worker.engine.platform import Platform
 
 
@@ -53,14 +54,14 @@ def _forward_step(microbatches: Iterator[Microbatch], model: Any) -> tuple[Tenso
         attention_mask=None,
         labels=microbatch.labels_1T,
         packed_seq_params=microbatch.packed_seq_params(),
+        loss_mask=TrainedRows(microbatch.trained_N, microbatch.loss_mask_1T[0].index_select(0, microbatch.trained_N)),
     )
     return output, partial(_loss, microbatch)
 
 
-def _loss(microbatch: Microbatch, losses_1T: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+def _loss(microbatch: Microbatch, loss_sum: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
     """(sum of losses, number of trained tokens as int32, what is logged), of this rank alone: Megatron reduces."""
-    loss_sum = (losses_1T.float() * microbatch.loss_mask_1T).sum()
-    num_tokens = torch.tensor(microbatch.num_trained_tokens, dtype=torch.int, device=losses_1T.device)
+    num_tokens = torch.tensor(microbatch.num_trained_tokens, dtype=torch.int, device=loss_sum.device)
     return loss_sum, num_tokens, {"loss_sum": loss_sum.detach()}
 
 

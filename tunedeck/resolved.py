@@ -1,49 +1,81 @@
 """What the engine is told: ResolvedSpec, every default filled in, nothing optional, nothing left to guess.
 
 It is written to `spec.json` of the attempt's run folder and is all that the engine reads. It refuses to hold names of
-the registry or anything that needs a look-up: paths are absolute, sizes are numbers.
+the registry or anything that needs a look-up: paths are absolute, sizes are numbers. Where a field was left open, the
+resolved one says what was chosen; "" and 0 stand for "none" where a name or a step may be missing.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from tunedeck.spec import Checkpointing, Component, Evaluation, LossMaskType, Parallelism
+from tunedeck.spec import (
+    Checkpointing,
+    Component,
+    DecayStyle,
+    Evaluation,
+    Fp8Recipe,
+    LossMaskType,
+    Parallelism,
+    RecomputeMethod,
+    WandbMode,
+    WsdDecayStyle,
+)
 
 
 class ResolvedModel(Component):
+    """Sizes of the model; `num_experts` and `moe_ffn_hidden_size` are 0 for a dense one."""
+
     name: str
     path: str
     architecture: str
     num_parameters: int
     num_layers: int
     hidden_size: int
+    ffn_hidden_size: int
     num_attention_heads: int
     num_query_groups: int
+    num_experts: int
+    moe_ffn_hidden_size: int
     vocab_size: int
     max_position_embeddings: int
 
 
 class ResolvedData(Component):
+    """With a validation data set, `validation_path` names its file and nothing is held out of the training rows."""
+
     name: str
     path: str
     content_sha256: str
     num_rows: int
     loss_mask_type: LossMaskType
+    calculate_per_token_loss: bool
     num_validation_rows: int
+    validation_dataset: str
+    validation_path: str
+    validation_sha256: str
 
 
 class ResolvedBatching(Component):
+    """`micro_batch_size` counts only without `use_dynamic_batch_size`, `max_tokens_per_gpu` only with it."""
+
+    use_dynamic_batch_size: bool
     max_tokens_per_gpu: int
+    micro_batch_size: int
     global_batch_size: int
     train_iters: int
     rollout_shuffle: bool
+    balance_data: bool
 
 
 class ResolvedOptimizer(Component):
+    """`lr_wsd_decay_iters` is 0 for every style but WSD."""
+
     lr: float
     min_lr: float
-    lr_decay_style: Literal["cosine", "linear", "constant"]
+    lr_decay_style: DecayStyle
+    lr_wsd_decay_style: WsdDecayStyle
+    lr_wsd_decay_iters: int
     lr_warmup_iters: int
     weight_decay: float
     adam_beta1: float
@@ -52,16 +84,50 @@ class ResolvedOptimizer(Component):
     clip_grad: float
 
 
+class ResolvedParallelism(Parallelism):
+    expert_tensor_parallel_size: int = 1
+
+
 class ResolvedPrecision(Component):
     params_dtype: Literal["bf16", "fp32"]
     fp8_format: Literal["none", "e4m3", "hybrid"]
-    fp8_recipe: Literal["delayed", "tensorwise", "blockwise", "mxfp8"]
+    fp8_recipe: Fp8Recipe
     fp8_param_gather: bool
+    reuse_grad_buf_for_mxfp8_param_ag: bool
+    activation_func_fp8_input_store: bool
+    first_last_layers_bf16: bool
+    num_layers_at_start_in_bf16: int
+    num_layers_at_end_in_bf16: int
+    accumulate_allreduce_grads_in_fp32: bool
+    attention_softmax_in_fp32: bool
+    use_precision_aware_optimizer: bool
+    main_grads_dtype: Literal["fp32", "bf16"]
+    main_params_dtype: Literal["fp32", "fp16"]
+    exp_avg_dtype: Literal["fp32", "fp16", "bf16", "fp8"]
+    exp_avg_sq_dtype: Literal["fp32", "fp16", "bf16", "fp8"]
+    optimizer_cpu_offload: bool
+    optimizer_offload_fraction: float
 
 
 class ResolvedRecompute(Component):
+    """Method and number of layers count only where the granularity is `full`."""
+
     recompute_granularity: Literal["none", "selective", "full"]
+    recompute_method: RecomputeMethod
     recompute_num_layers: int
+
+
+class ResolvedTracking(Component):
+    """The profiler records the steps from `profile_step_start` to before `profile_step_end`; both 0: none."""
+
+    use_wandb: bool
+    wandb_mode: WandbMode
+    wandb_project: str
+    wandb_group: str
+    use_tensorboard: bool
+    profile_step_start: int
+    profile_step_end: int
+    record_memory_history: bool
 
 
 class ResolvedHardware(Component):
@@ -80,9 +146,10 @@ class ResolvedSpec(Component):
     data: ResolvedData
     batching: ResolvedBatching
     optimizer: ResolvedOptimizer
-    parallelism: Parallelism
+    parallelism: ResolvedParallelism
     precision: ResolvedPrecision
     recompute: ResolvedRecompute
     evaluation: Evaluation
     checkpointing: Checkpointing
+    tracking: ResolvedTracking
     hardware: ResolvedHardware

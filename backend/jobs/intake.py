@@ -36,10 +36,13 @@ def read_spec(raw: dict[str, Any]) -> JobSpec:
 def resolve_spec(session: Session, spec: JobSpec, now: float) -> ResolvedSpec:
     """`spec` with every default filled in from what is registered and connected. Raises SpecInvalid."""
     model, dataset = models.named(session, spec.model), datasets.named(session, spec.dataset)
-    if model is None or dataset is None:
-        raise spec_invalid(_unknown_names(spec, model, dataset))
+    held_out = datasets.named(session, spec.data.validation_dataset) if spec.data.validation_dataset else None
+    unknown = _unknown_names(spec, model, dataset, held_out)
+    if unknown or model is None or dataset is None:
+        raise spec_invalid(unknown)
     facts = [HostFacts.model_validate(row.facts) for row in hosts.alive(session, now)]
-    return resolve(spec, _model_facts(model), _dataset_facts(dataset), facts)
+    validation = _dataset_facts(held_out) if held_out else None
+    return resolve(spec, _model_facts(model), _dataset_facts(dataset), facts, validation)
 
 
 def spec_invalid(problems: tuple[Problem, ...]) -> SpecInvalid:
@@ -47,14 +50,18 @@ def spec_invalid(problems: tuple[Problem, ...]) -> SpecInvalid:
     return SpecInvalid(f"the job cannot run: {problems[0].message}{more}", problems[0].mend, problems)
 
 
-def _unknown_names(spec: JobSpec, model: ModelRow | None, dataset: DatasetRow | None) -> tuple[Problem, ...]:
+def _unknown_names(
+    spec: JobSpec, model: ModelRow | None, dataset: DatasetRow | None, held_out: DatasetRow | None
+) -> tuple[Problem, ...]:
     problems = []
     if model is None:
         message = f"no model is registered as {spec.model!r}"
         problems.append(Problem("model", spec.model, message, "register it, or choose one of GET /api/v1/models"))
-    if dataset is None:
-        message = f"no data set is registered as {spec.dataset!r}"
-        problems.append(Problem("dataset", spec.dataset, message, "register it, or choose one of GET /api/v1/datasets"))
+    named = {"dataset": (spec.dataset, dataset), "data.validation_dataset": (spec.data.validation_dataset, held_out)}
+    for field, (name, row) in named.items():
+        if name is not None and row is None:
+            message = f"no data set is registered as {name!r}"
+            problems.append(Problem(field, name, message, "register it, or choose one of GET /api/v1/datasets"))
     return tuple(problems)
 
 

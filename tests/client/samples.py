@@ -5,54 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from tests.support.resolved import resolved_json
+
 SPEC: dict[str, Any] = {"name": "demo", "model": "demo-base", "dataset": "demo-questions"}
-RESOLVED: dict[str, Any] = {
-    "name": "demo",
-    "seed": 42,
-    "model": {
-        "name": "demo-base",
-        "path": "/data/models/demo-base",
-        "architecture": "Qwen3ForCausalLM",
-        "num_parameters": 1_723_136,
-        "num_layers": 6,
-        "hidden_size": 128,
-        "num_attention_heads": 8,
-        "num_query_groups": 4,
-        "vocab_size": 512,
-        "max_position_embeddings": 2048,
-    },
-    "data": {
-        "name": "demo-questions",
-        "path": "/data/datasets/demo-questions.jsonl",
-        "content_sha256": "0" * 64,
-        "num_rows": 8000,
-        "loss_mask_type": "qwen",
-        "num_validation_rows": 160,
-    },
-    "batching": {"max_tokens_per_gpu": 2048, "global_batch_size": 24, "train_iters": 300, "rollout_shuffle": True},
-    "optimizer": {
-        "lr": 1e-3,
-        "min_lr": 1e-5,
-        "lr_decay_style": "cosine",
-        "lr_warmup_iters": 20,
-        "weight_decay": 0.1,
-        "adam_beta1": 0.9,
-        "adam_beta2": 0.95,
-        "adam_eps": 1e-8,
-        "clip_grad": 1.0,
-    },
-    "parallelism": {},
-    "precision": {
-        "params_dtype": "fp32",
-        "fp8_format": "none",
-        "fp8_recipe": "blockwise",
-        "fp8_param_gather": False,
-    },
-    "recompute": {"recompute_granularity": "none", "recompute_num_layers": 1},
-    "evaluation": {},
-    "checkpointing": {},
-    "hardware": {"device": "cpu", "num_devices": 2, "data_parallel_size": 2, "threads_per_process": 1},
-}
+RESOLVED: dict[str, Any] = resolved_json(
+    name="demo",
+    model={"name": "demo-base", "path": "/data/models/demo-base", "num_parameters": 1_723_136, "num_layers": 6},
+    data={"name": "demo-questions", "num_rows": 8000, "num_validation_rows": 160},
+    batching={"max_tokens_per_gpu": 2048, "global_batch_size": 24, "train_iters": 300},
+    optimizer={"min_lr": 1e-5, "lr_warmup_iters": 20},
+    hardware={"num_devices": 2, "data_parallel_size": 2},
+)
 
 
 def job(job_id: str = "j1", state: str = "running", **changes: Any) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from tests.support.resolved import resolved_json
 from tunedeck.conversations import scan
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
@@ -87,63 +88,33 @@ def resolved_spec(model: Path, data: Path, num_devices: int = 1, /, **changes: d
     """A spec for `model` and `data`; `changes` are laid over it, section by section."""
     config = json.loads((model / "config.json").read_text())
     report = scan(data)
-    spec: dict[str, Any] = {
-        "name": "tiny",
-        "seed": 42,
-        "model": {
-            "name": "tiny",
+    spec = resolved_json(
+        name="tiny",
+        model={
             "path": str(model),
             "architecture": config["architectures"][0],
-            "num_parameters": 1,
             "num_layers": config["num_hidden_layers"],
             "hidden_size": config["hidden_size"],
+            "ffn_hidden_size": config["intermediate_size"],
             "num_attention_heads": config["num_attention_heads"],
             "num_query_groups": config["num_key_value_heads"],
+            "num_experts": config.get("num_experts", 0),
+            "moe_ffn_hidden_size": config.get("moe_intermediate_size", 0),
             "vocab_size": config["vocab_size"],
             "max_position_embeddings": config["max_position_embeddings"],
         },
-        "data": {
-            "name": "data",
+        data={
             "path": str(data),
             "content_sha256": report.content_sha256,
             "num_rows": report.num_rows,
-            "loss_mask_type": "qwen",
             "num_validation_rows": 8,
         },
-        "batching": {
-            "max_tokens_per_gpu": 256,
-            "global_batch_size": 8,
-            "train_iters": 6,
-            "rollout_shuffle": True,
-        },
-        "optimizer": {
-            "lr": 5e-3,
-            "min_lr": 5e-4,
-            "lr_decay_style": "cosine",
-            "lr_warmup_iters": 2,
-            "weight_decay": 0.1,
-            "adam_beta1": 0.9,
-            "adam_beta2": 0.95,
-            "adam_eps": 1e-8,
-            "clip_grad": 1.0,
-        },
-        "parallelism": {"use_distributed_optimizer": True},
-        "precision": {
-            "params_dtype": "fp32",
-            "fp8_format": "none",
-            "fp8_recipe": "blockwise",
-            "fp8_param_gather": False,
-        },
-        "recompute": {"recompute_granularity": "none", "recompute_num_layers": 1},
-        "evaluation": {"eval_interval": 0},
-        "checkpointing": {"save_interval": 0, "keep_last": 3, "export_hf": False},
-        "hardware": {
-            "device": "cpu",
-            "num_devices": num_devices,
-            "data_parallel_size": num_devices,
-            "threads_per_process": 1,
-        },
-    }
+        batching={"max_tokens_per_gpu": 256, "global_batch_size": 8, "train_iters": 6},
+        optimizer={"lr": 5e-3, "min_lr": 5e-4, "lr_warmup_iters": 2},
+        evaluation={"eval_interval": 0},
+        checkpointing={"save_interval": 0, "export_hf": False},
+        hardware={"num_devices": num_devices, "data_parallel_size": num_devices},
+    )
     for section, fields in changes.items():
         spec[section] |= fields
     return ResolvedSpec.model_validate(spec)

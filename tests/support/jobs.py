@@ -9,68 +9,17 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, HostRow, JobRow
+from tests.support.resolved import resolved
 from tunedeck.bus import Device, EndedMessage, EventsMessage, ExitReport, HeartbeatMessage, HostFacts, LogMessage
-from tunedeck.resolved import (
-    ResolvedBatching,
-    ResolvedData,
-    ResolvedHardware,
-    ResolvedModel,
-    ResolvedOptimizer,
-    ResolvedPrecision,
-    ResolvedRecompute,
-    ResolvedSpec,
-)
-from tunedeck.spec import Checkpointing, Evaluation, JobSpec, Parallelism
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.spec import JobSpec
 
 _numbers = itertools.count(1)
 
 
 def resolved_spec(device: str = "cpu", num_devices: int = 1) -> ResolvedSpec:
     hardware = {"device": device, "num_devices": num_devices, "data_parallel_size": num_devices}
-    return ResolvedSpec(
-        name="first",
-        seed=42,
-        model=ResolvedModel(
-            name="tiny",
-            path="/models/tiny",
-            architecture="Qwen3ForCausalLM",
-            num_parameters=136,
-            num_layers=2,
-            hidden_size=8,
-            num_attention_heads=2,
-            num_query_groups=1,
-            vocab_size=16,
-            max_position_embeddings=64,
-        ),
-        data=ResolvedData(
-            name="chats",
-            path="/data/chats.jsonl",
-            content_sha256="0" * 64,
-            num_rows=40,
-            loss_mask_type="qwen",
-            num_validation_rows=4,
-        ),
-        batching=ResolvedBatching(max_tokens_per_gpu=64, global_batch_size=4, train_iters=100, rollout_shuffle=True),
-        optimizer=ResolvedOptimizer(
-            lr=1e-3,
-            min_lr=0.0,
-            lr_decay_style="cosine",
-            lr_warmup_iters=0,
-            weight_decay=0.1,
-            adam_beta1=0.9,
-            adam_beta2=0.95,
-            adam_eps=1e-8,
-            clip_grad=1.0,
-        ),
-        parallelism=Parallelism(),
-        precision=ResolvedPrecision(
-            params_dtype="fp32", fp8_format="none", fp8_recipe="blockwise", fp8_param_gather=False
-        ),
-        recompute=ResolvedRecompute(recompute_granularity="none", recompute_num_layers=1),
-        evaluation=Evaluation(),
-        checkpointing=Checkpointing(),
-        hardware=ResolvedHardware.model_validate(hardware | {"threads_per_process": 1}),
-    )
+    return resolved(hardware=hardware)
 
 
 def add_job(session: Session, now: float, device: str = "cpu", num_devices: int = 1, **columns: Any) -> JobRow:

@@ -98,7 +98,7 @@ def _recompute(recompute: ResolvedRecompute) -> dict[str, Any]:
         return {"recompute_granularity": "selective"}
     return {
         "recompute_granularity": "full",
-        "recompute_method": "uniform",
+        "recompute_method": recompute.recompute_method,
         "recompute_num_layers": recompute.recompute_num_layers,
     }
 

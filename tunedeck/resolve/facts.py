@@ -1,0 +1,28 @@
+"""What resolving must know of the registry, as plain values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A registered model; `config` is its config.json."""
+
+    name: str
+    path: str
+    architecture: str
+    num_parameters: int
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DatasetFacts:
+    """A registered data set; a row is trainable when it has at least one non-empty assistant turn."""
+
+    name: str
+    path: str
+    content_sha256: str
+    num_rows: int
+    num_trainable_rows: int

@@ -1,0 +1,69 @@
+"""Which kind of host a job is resolved for, and what is left of its devices for data parallelism."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tunedeck.bus import HostFacts
+from tunedeck.errors import Problem
+from tunedeck.resolved import ResolvedHardware, ResolvedParallelism
+from tunedeck.spec import JobSpec
+
+# Data loading and checkpoint writing use a few threads beside the one that feeds the GPU.
+THREADS_PER_GPU_PROCESS = 4
+_FIELD = "resources.num_devices"
+
+
+def choose_host(spec: JobSpec, hosts: Sequence[HostFacts], problems: list[Problem]) -> HostFacts | None:
+    """The host kind that the job is resolved for: GPUs where there are any, else CPU; the largest host of that kind."""
+    wanted = spec.resources.num_devices
+    if not hosts:
+        problems.append(Problem(_FIELD, wanted, "no worker is connected", "start one: `tunedeck up`"))
+        return None
+    kind = "cuda" if any(host.kind == "cuda" for host in hosts) else "cpu"
+    largest = max((host for host in hosts if host.kind == kind), key=lambda host: len(host.devices))
+    available = len(largest.devices)
+    if wanted > available:
+        what = "GPUs" if kind == "cuda" else "CPU cores"
+        message = f"{wanted} devices were asked for, the largest host ({largest.name}) has {available} {what}"
+        problems.append(Problem(_FIELD, wanted, message, f"ask for at most {available}"))
+    return largest
+
+
+def resolve_hardware(
+    spec: JobSpec, layout: ResolvedParallelism, host: HostFacts, problems: list[Problem]
+) -> ResolvedHardware:
+    """Experts are laid out over the same devices a second time, so both products must divide their number."""
+    num_devices = spec.resources.num_devices
+    dense = {
+        "tensor": layout.tensor_model_parallel_size,
+        "pipeline": layout.pipeline_model_parallel_size,
+        "context": layout.context_parallel_size,
+    }
+    experts = {
+        "expert-tensor": layout.expert_tensor_parallel_size,
+        "expert": layout.expert_model_parallel_size,
+        "pipeline": layout.pipeline_model_parallel_size,
+    }
+    model_parallel = _check_parts(num_devices, dense, problems)
+    if layout.expert_model_parallel_size > 1:
+        _check_parts(num_devices, experts, problems)
+    threads = THREADS_PER_GPU_PROCESS if host.kind == "cuda" else max(1, len(host.devices) // num_devices)
+    return ResolvedHardware(
+        device=host.kind,
+        num_devices=num_devices,
+        data_parallel_size=max(1, num_devices // model_parallel),
+        threads_per_process=threads,
+    )
+
+
+def _check_parts(num_devices: int, sizes: dict[str, int], problems: list[Problem]) -> int:
+    """The product of the sizes, which must divide the devices."""
+    product = 1
+    for size in sizes.values():
+        product *= size
+    if num_devices % product:
+        factors = " × ".join(f"{name} {size}" for name, size in sizes.items())
+        message = f"{num_devices} devices cannot be parted into groups of {product} ({factors})"
+        problems.append(Problem(_FIELD, num_devices, message, f"use a multiple of {product}"))
+    return product

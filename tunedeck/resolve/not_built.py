@@ -1,0 +1,58 @@
+"""Values that a spec can name and the engine does not have yet. Whoever builds one takes its line away.
+
+They are refused like any other fault: a field that is accepted and then ignored would be worse than none.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tunedeck.errors import Problem
+from tunedeck.resolved import ResolvedSpec
+
+# The path of a field in a ResolvedSpec, and the only values of it that the engine honours.
+ONLY_BUILT: dict[str, tuple[Any, ...]] = {
+    "data.loss_mask_type": ("qwen", "qwen3", "distill_qwen"),
+    "data.calculate_per_token_loss": (True,),
+    "data.validation_dataset": ("",),
+    "batching.use_dynamic_batch_size": (True,),
+    "batching.balance_data": (True,),
+    "parallelism.virtual_pipeline_model_parallel_size": (1,),
+    "parallelism.context_parallel_size": (1,),
+    "parallelism.expert_model_parallel_size": (1,),
+    "parallelism.overlap_grad_reduce": (False,),
+    "parallelism.overlap_param_gather": (False,),
+    "precision.reuse_grad_buf_for_mxfp8_param_ag": (False,),
+    "precision.activation_func_fp8_input_store": (False,),
+    "precision.first_last_layers_bf16": (False,),
+    "precision.accumulate_allreduce_grads_in_fp32": (True,),
+    "precision.use_precision_aware_optimizer": (False,),
+    "precision.optimizer_cpu_offload": (False,),
+    "optimizer.lr_decay_style": ("cosine", "linear", "constant"),
+    "evaluation.early_stop_patience": (0,),
+    "evaluation.keep_best": (False,),
+    "checkpointing.async_save": (False,),
+    "tracking.use_wandb": (False,),
+    "tracking.use_tensorboard": (False,),
+    "tracking.profile_step_start": (0,),
+    "tracking.record_memory_history": (False,),
+}
+
+
+def not_built_problems(spec: ResolvedSpec) -> list[Problem]:
+    values = {path: _value(spec, path) for path in ONLY_BUILT}
+    return [
+        Problem(
+            path,
+            value,
+            f"{path} = {value} is not built into the engine yet",
+            f"use {' or '.join(map(str, ONLY_BUILT[path]))}",
+        )
+        for path, value in values.items()
+        if value not in ONLY_BUILT[path]
+    ]
+
+
+def _value(spec: ResolvedSpec, path: str) -> Any:
+    component, field = path.split(".")
+    return getattr(getattr(spec, component), field)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tunedeck.client import Client
-from tunedeck.demo import assets
+from tunedeck.demo.registration import register
 from tunedeck.errors import TunedeckError
 from tunedeck.settings import Settings
 from tunedeck.up import children
@@ -51,17 +51,6 @@ def deployment(data_dir: Path, engine_module: str, worker_prefix: tuple[str, ...
         _stop_all(running)
 
 
-def register_demo(made: Deployment) -> None:
-    model, data = made.settings.models_dir / assets.MODEL_NAME, made.settings.datasets_dir / "demo.jsonl"
-    with made.client() as client:
-        if client.models():
-            return
-        assets.write_base_model(model)
-        assets.write_dataset(data)
-        client.add_model(assets.MODEL_NAME, model)
-        client.add_dataset(assets.DATASET_NAME, data)
-
-
 def wait_for(is_so: Callable[[], object], what: str, patience_s: float = PATIENCE_S, look_every_s: float = 0.5) -> None:
     """Raises TimeoutError after `patience_s`."""
     deadline = time.monotonic() + patience_s
@@ -80,7 +69,8 @@ def _start_all(made: Deployment, worker_command: tuple[str, ...], running: list[
     running.append(_start("backend", children.backend(settings, env, made.url).command, settings, env))
     running.append(_start("worker", worker_command, settings, env))
     wait_for(lambda: _has_host(made), "the worker's hello")
-    register_demo(made)
+    with made.client() as client:
+        register(client, settings)
 
 
 def _start(name: str, command: tuple[str, ...], settings: Settings, env: dict[str, str]) -> subprocess.Popen[bytes]:

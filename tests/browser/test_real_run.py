@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.conftest import SCREENS, faults_of, is_of_network
 from tests.browser.test_run_page import expect_every_step, loss_points
 from tests.support.up import Up, running_up
-from tunedeck.demo import assets
+from tunedeck.demo.registration import register
 
 NUM_STEPS = 120
 
@@ -20,13 +20,9 @@ NUM_STEPS = 120
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """With the demo's model and its questions."""
-    data_dir = tmp_path_factory.mktemp("up")
-    assets.write_base_model(data_dir / "models" / "demo-base")
-    assets.write_dataset(data_dir / "datasets" / "demo-questions.jsonl")
-    with running_up(data_dir) as running:
+    with running_up(tmp_path_factory.mktemp("up")) as running:
         with running.client() as client:
-            client.add_model("demo-base", Path("demo-base"))
-            client.add_dataset("demo-questions", Path("demo-questions.jsonl"))
+            register(client, running.settings)
         yield running
 
 

@@ -13,16 +13,14 @@ from tests.support.up import Up, running_up
 from tests.support.waiting import wait_for
 from tunedeck.client import Client
 from tunedeck.demo import assets
+from tunedeck.demo.registration import register
 from tunedeck.lifecycle import JobState
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="two ranks need two cores")
 def test_nothing_listens_beyond_this_machine_while_two_ranks_train(tmp_path: Path) -> None:
-    assets.write_base_model(tmp_path / "models" / assets.MODEL_NAME)
-    assets.write_dataset(tmp_path / "datasets" / "demo.jsonl")
     with running_up(tmp_path) as up, up.client() as client:
-        client.add_model(assets.MODEL_NAME, assets.MODEL_NAME)
-        client.add_dataset(assets.DATASET_NAME, "demo.jsonl")
+        register(client, up.settings)
         spec = assets.demo_spec().model_dump(mode="json", exclude_unset=True)
         job_id = client.submit(spec | {"resources": {"num_devices": 2}}).id
         wait_for(lambda: _has_trained(client, job_id), "the first step", 240)

@@ -15,8 +15,10 @@ from pathlib import Path
 
 import psutil
 
+from tests.support.processes import command_of
 from tests.support.waiting import wait_for
 from tunedeck.client import Client
+from tunedeck.settings import Settings
 
 START_S = 120.0
 
@@ -25,6 +27,7 @@ START_S = 120.0
 class Up:
     url: str
     token: str
+    settings: Settings
     process: subprocess.Popen[str]
 
     def client(self) -> Client:
@@ -32,7 +35,7 @@ class Up:
 
     def backend(self) -> psutil.Process:
         children = psutil.Process(self.process.pid).children(recursive=True)
-        return next(child for child in children if child.cmdline()[-2:] == ["-m", "backend"])
+        return next(child for child in children if command_of(child)[-2:] == ["-m", "backend"])
 
 
 @contextmanager
@@ -44,17 +47,17 @@ def running_up(data_dir: Path, roots: Sequence[Path] = ()) -> Iterator[Up]:
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "TUNEDECK_MODEL_ROOTS": given, "TUNEDECK_DATASET_ROOTS": given}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
     try:
-        yield _announced(process)
+        yield _announced(process, Settings(data_dir=data_dir))
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(timeout=90)
 
 
-def _announced(process: subprocess.Popen[str]) -> Up:
+def _announced(process: subprocess.Popen[str], settings: Settings) -> Up:
     assert process.stdout is not None
     for line in process.stdout:
         if found := re.search(r"(http\S+)/login\?token=(\S+)", line):
-            up = Up(found[1], found[2], process)
+            up = Up(found[1], found[2], settings, process)
             with up.client() as client:
                 wait_for(client.hosts, "the worker", START_S)
             return up

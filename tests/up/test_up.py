@@ -15,6 +15,7 @@ import httpx
 import psutil
 import pytest
 
+from tests.support.processes import command_of
 from tests.support.waiting import wait_for
 from tests.up.running import processes_of
 from tunedeck.client import Client
@@ -53,7 +54,7 @@ def wait_until_it_serves(data_dir: Path) -> str:
 
 
 def child(data_dir: Path, module: str) -> psutil.Process | None:
-    return next((each for each in processes_of(data_dir) if each.cmdline()[1:3] == ["-m", module]), None)
+    return next((each for each in processes_of(data_dir) if command_of(each)[1:3] == ["-m", module]), None)
 
 
 def is_well(data_dir: Path) -> bool:

@@ -1,6 +1,6 @@
 """The demo job from registration to its numbers, over REST like any other job.
 
-What is already registered is used again, so a second demo is a second job on the same model and data.
+A second demo is a second job on the same model and data.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from tunedeck.client import Client
 from tunedeck.client.follow import follow_job
 from tunedeck.demo import assets
 from tunedeck.demo.numbers import DemoNumbers
+from tunedeck.demo.registration import register
 from tunedeck.errors import EngineFailed
 from tunedeck.lifecycle import JobState
 from tunedeck.run_folder import RunFolder
@@ -39,8 +40,7 @@ class DemoRun:
 
     def submit(self) -> str:
         """The id of the new job; model and data set are registered if they are not."""
-        self._register_model()
-        self._register_dataset()
+        register(self._client, self._settings)
         self._job_id = self._client.submit(assets.demo_spec()).id
         return self._job_id
 
@@ -78,20 +78,6 @@ class DemoRun:
             exact_match_after=after,
             tokens_per_s=round(statistics.median(speed), 1),
         )
-
-    def _register_model(self) -> None:
-        if assets.MODEL_NAME in {model.name for model in self._client.models()}:
-            return
-        folder = self._settings.models_dir / assets.MODEL_NAME
-        assets.write_base_model(folder)
-        self._client.add_model(assets.MODEL_NAME, folder)
-
-    def _register_dataset(self) -> None:
-        if assets.DATASET_NAME in {dataset.name for dataset in self._client.datasets()}:
-            return
-        file = self._settings.datasets_dir / f"{assets.DATASET_NAME}.jsonl"
-        assets.write_dataset(file)
-        self._client.add_dataset(assets.DATASET_NAME, file)
 
     def _elapsed_s(self) -> float:
         return time.monotonic() - self._started

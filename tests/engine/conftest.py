@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.tiny import SYSTEM_CHATML, write_model
+from tests.engine.tiny import write_model
+from tests.support.tokenizers import SYSTEM_CHATML
 
 
 @pytest.fixture(scope="session")

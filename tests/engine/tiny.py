@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from tests.support.resolved import resolved_json
+from tests.support.tokenizers import CHATML, VOCAB_SIZE, train_tokenizer
 from tunedeck.conversations import scan
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
@@ -25,30 +25,6 @@ from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
 from worker.engine.platform import shutdown_parallel
 from worker.engine.training.run import train
-
-CHATML = (
-    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>' + '\n' }}"
-    "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-SYSTEM_CHATML = (
-    "{% if messages[0].role != 'system' %}{{ '<|im_start|>system\nYou help.<|im_end|>\n' }}{% endif %}" + CHATML
-)
-VOCAB_SIZE = 320
-
-
-def train_tokenizer() -> Tokenizer:
-    """A byte-level BPE of 320 tokens: the bytes, some merges, and the three special tokens of ChatML."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=VOCAB_SIZE,
-        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(["user assistant system What is plus It is Good! You help."] * 8, trainer)
-    return tokenizer
 
 
 def with_broken_weight(model: Path, folder: Path) -> Path:

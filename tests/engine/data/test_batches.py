@@ -10,9 +10,14 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer
 
+from tests.support.tokenizers import write_tokenizer
 from tunedeck.errors import DatasetInvalid, ModelInvalid
-from worker.engine.data import BatchStream, ChatTokenizer, EpochOrder, Layout, Packer, Samples, loss_mask, tokenize
+from tunedeck.packing import EpochOrder, Layout
+from tunedeck.tokens import ChatTokenizer, loss_mask
+from worker.engine.data import BatchStream, Packer, Samples, tokenize
 from worker.engine.data.microbatch import build_microbatch
+
+USER_FIRST = "{% if messages[0].role == 'assistant' %}{{ raise_exception('the user speaks first') }}{% endif %}"
 
 
 def samples(*lengths: int) -> Samples:
@@ -95,7 +100,7 @@ def test_a_data_set_is_tokenised_in_the_order_of_the_file_and_what_teaches_nothi
     read = tokenize(data, tokenizer, loss_mask("qwen", tokenizer), 320)
     assert (read.num_rows, len(read), read.num_dropped) == (1200, 960, 240)
     texts = tokenizer.encode(["<|im_start|>user\n7?<|im_end|>\n<|im_start|>assistant\n7<|im_end|>\n"])
-    assert read.tokens(5).tolist() == texts[0].tokens_N.tolist()
+    assert read.tokens(5).tolist() == texts[0].ids
     assert read.num_learned_S[5] == read.learned(5).sum() == 3
     read.save(tmp_path / "arrays")
     opened = Samples.open(tmp_path / "arrays")
@@ -112,8 +117,8 @@ def test_a_tokenizer_that_asks_to_cut_off_and_to_pad_does_neither(tiny_qwen3: Pa
     backend.save(str(model / "tokenizer.json"))
     texts = ["<|im_start|>user\nWhat is 2 plus 3?<|im_end|>\n", "Good!"]
     expected, got = (ChatTokenizer.load(folder).encode(texts) for folder in (tiny_qwen3, model))
-    assert [text.tokens_N.tolist() for text in got] == [text.tokens_N.tolist() for text in expected]
-    assert len({len(text.tokens_N) for text in expected}) == 2
+    assert [text.ids for text in got] == [text.ids for text in expected]
+    assert len({len(text.ids) for text in expected}) == 2
 
 
 def test_nothing_to_learn_under_the_mask_is_an_error(tiny_qwen3: Path, tmp_path: Path) -> None:
@@ -128,3 +133,14 @@ def test_a_tokenizer_larger_than_the_model_is_refused(tiny_qwen3: Path, sums: Pa
     tokenizer = ChatTokenizer.load(tiny_qwen3)
     with pytest.raises(ModelInvalid, match="the model has 200 embeddings"):
         tokenize(sums, tokenizer, loss_mask("qwen", tokenizer), 200)
+
+
+def test_a_row_that_the_template_refuses_is_named(tmp_path: Path) -> None:
+    folder = write_tokenizer(tmp_path / "model", USER_FIRST)
+    tokenizer = ChatTokenizer.load(folder)
+    data = tmp_path / "data.jsonl"
+    good = '{"prompt": "1?", "completion": "1"}'
+    bad = '{"prompt": [{"role": "assistant", "content": "x"}], "completion": [{"role": "assistant", "content": "y"}]}'
+    data.write_text(f"{good}\n{bad}\n")
+    with pytest.raises(DatasetInvalid, match=r"data.jsonl, row 2: .* the user speaks first"):
+        tokenize(data, tokenizer, loss_mask("distill_qwen", tokenizer), 320)

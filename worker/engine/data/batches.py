@@ -10,9 +10,8 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from tunedeck.packing import EpochOrder, Layout, pack
 from worker.engine.data.microbatch import Microbatch, build_microbatch
-from worker.engine.data.order import EpochOrder
-from worker.engine.data.packing import Layout, pack
 from worker.engine.data.samples import Samples
 
 

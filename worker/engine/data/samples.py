@@ -17,8 +17,7 @@ from jinja2 import TemplateError
 
 from tunedeck.conversations import Conversation, read_conversations
 from tunedeck.errors import DatasetInvalid, ModelInvalid
-from worker.engine.data.chat_tokenizer import ChatTokenizer, Encoded
-from worker.engine.data.loss_mask import LossMask, Rendering, TemplateUnfit
+from tunedeck.tokens import ChatTokenizer, LossMask, MarkedTokens, Rendering, TemplateUnfit, mark
 
 # N: tokens of the whole data set; S: samples.
 
@@ -76,14 +75,11 @@ def tokenize(path: Path, tokenizer: ChatTokenizer, mask: LossMask, vocab_size: i
     for rows in _chunks(read_conversations(path)):
         first_row, num_rows = num_rows + 1, num_rows + len(rows)
         kept = [_render(path, number, conversation, mask) for number, conversation in enumerate(rows, first_row)]
-        renderings = [rendering for rendering in kept if rendering is not None]
-        encoded = tokenizer.encode([rendering.text for rendering in renderings])
-        for sample, rendering in zip(encoded, renderings, strict=True):
-            marks_L = _marks(sample, rendering)
-            if marks_L.any():
+        for sample in mark(tokenizer, [rendering for rendering in kept if rendering is not None]):
+            if sample.num_learned:
                 _check_vocabulary(sample, vocab_size)
-                tokens.append(sample.tokens_N)
-                learned.append(marks_L)
+                tokens.append(np.array(sample.ids, dtype=np.int32))
+                learned.append(_marks(sample))
     if not tokens:
         what = f"none of the {num_rows} rows of {path.name} has anything to learn under this loss mask"
         raise DatasetInvalid.at("dataset", str(path), what, "check roles, per-message weights and loss_mask_type")
@@ -106,17 +102,16 @@ def _render(path: Path, number: int, conversation: Conversation, mask: LossMask)
         raise DatasetInvalid.at("dataset", str(path), what, "mend the row's roles, or use another model") from error
 
 
-def _marks(sample: Encoded, rendering: Rendering) -> np.ndarray:
-    """Bool [L]: the tokens that begin inside a learned stretch. The first token has nothing to be predicted from."""
-    marks_L = np.zeros(len(sample.tokens_N), dtype=np.bool_)
-    for start, stop in rendering.learned:
-        marks_L |= (sample.starts_N >= start) & (sample.starts_N < stop)
-    marks_L[:1] = False
+def _marks(sample: MarkedTokens) -> np.ndarray:
+    """Bool [L]: the tokens that are learned."""
+    marks_L = np.zeros(len(sample.ids), dtype=np.bool_)
+    for first, stop in sample.learned:
+        marks_L[first:stop] = True
     return marks_L
 
 
-def _check_vocabulary(sample: Encoded, vocab_size: int) -> None:
-    largest = int(sample.tokens_N.max())
+def _check_vocabulary(sample: MarkedTokens, vocab_size: int) -> None:
+    largest = max(sample.ids)
     if largest >= vocab_size:
         what = f"the tokenizer gives token {largest}, but the model has {vocab_size} embeddings"
         raise ModelInvalid.at("model", largest, what, "use the tokenizer that belongs to the model")

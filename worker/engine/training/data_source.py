@@ -18,22 +18,11 @@ from megatron.core import parallel_state
 
 from tunedeck.conversations import content_sha256
 from tunedeck.errors import DatasetInvalid
+from tunedeck.packing import EpochOrder, Layout, Split, split
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
-from worker.engine.data import (
-    Batch,
-    BatchStream,
-    ChatTokenizer,
-    EpochOrder,
-    Layout,
-    Packer,
-    Samples,
-    Split,
-    loss_mask,
-    split,
-    tokenize,
-    writes_like_the_template,
-)
+from tunedeck.tokens import ChatTokenizer, loss_mask, writes_like_the_template
+from worker.engine.data import Batch, BatchStream, Packer, Samples, tokenize
 
 VALIDATION_BATCH_SIZE = 1024
 

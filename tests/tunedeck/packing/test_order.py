@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tunedeck.errors import DatasetInvalid
-from worker.engine.data import EpochOrder, split
+from tunedeck.packing import EpochOrder, split
 
 
 def test_each_epoch_is_shuffled_from_the_original_order_and_its_tail_opens_the_next() -> None:

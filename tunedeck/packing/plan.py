@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 
 Bin = list[int]  # positions in the list of lengths
+Plan = list[list[Bin]]  # plan[rank][microbatch]
 # (load, positions) of each bin, the heaviest first. Empty bins are left out: most bins of most partitions are empty,
 # and to hold them would take seconds and gigabytes for a batch of some thousand samples.
 Partition = list[tuple[int, Bin]]
@@ -37,7 +38,7 @@ class Layout:
         return max(-(-num_tokens // self.multiple), 1) * self.multiple
 
 
-def pack(lengths: Sequence[int], layout: Layout) -> list[list[Bin]]:
+def pack(lengths: Sequence[int], layout: Layout) -> Plan:
     """The microbatches of each rank: result[rank][microbatch] lists positions in `lengths`.
 
     Every position appears exactly once; every rank has the same number of microbatches, some of which may be empty.
@@ -111,7 +112,7 @@ def _fits(bins: list[Bin], lengths: Sequence[int], capacity: int) -> bool:
     return all(len(bin_) <= 1 or _load(bin_, lengths) <= capacity for bin_ in bins)
 
 
-def _deal(bins: list[Bin], lengths: Sequence[int], num_ranks: int) -> list[list[Bin]]:
+def _deal(bins: list[Bin], lengths: Sequence[int], num_ranks: int) -> Plan:
     """Deal bins out, heaviest first and back and forth, so that ranks get equally many and nearly equal loads."""
     ordered = sorted(bins, key=lambda bin_: _load(bin_, lengths), reverse=True)
     dealt: list[list[Bin]] = [[] for _ in range(num_ranks)]

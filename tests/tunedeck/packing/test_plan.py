@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.engine.data.packing import Layout, first_fit, karmarkar_karp, pack
+from tunedeck.packing.plan import Layout, first_fit, karmarkar_karp, pack
 
 layouts = st.builds(Layout, st.integers(16, 200), st.sampled_from([1, 2, 4, 16]), st.integers(1, 5))
 

@@ -7,15 +7,11 @@ from pathlib import Path
 import pytest
 from transformers import AutoTokenizer
 
-from tests.engine.tiny import write_model
+from tests.support.tokenizers import QWEN3, needs_qwen3, write_tokenizer
 from tunedeck.conversations import Conversation, Message
-from tunedeck.errors import DatasetInvalid, ModelInvalid, SpecInvalid
+from tunedeck.errors import SpecInvalid
 from tunedeck.spec import LossMaskType
-from worker.engine.data import ChatTokenizer, loss_mask, tokenize, writes_like_the_template
-from worker.engine.data.samples import _marks
-
-QWEN3 = Path(__file__).parents[3].parent / "shared" / "models" / "qwen3-tokenizer"
-needs_qwen3 = pytest.mark.skipif(not QWEN3.exists(), reason="Qwen3's tokenizer is not in ../shared/models")
+from tunedeck.tokens import ChatTokenizer, loss_mask, mark, text_of, writes_like_the_template
 
 # Token ids of Qwen3: <|im_start|>, <|im_end|>, newline, two newlines, <think>, </think>
 START, END, NL, NL2, THINK, UNTHINK = 151644, 151645, 198, 271, 151667, 151668
@@ -42,9 +38,8 @@ def system(text: str) -> Message:
 def masked(folder: Path, kind: LossMaskType, conversation: tuple[Message, ...]) -> list[tuple[int, bool]]:
     """(token, learned) pairs of a conversation."""
     tokenizer = ChatTokenizer.load(folder)
-    rendering = loss_mask(kind, tokenizer)(Conversation(conversation))
-    encoded = tokenizer.encode([rendering.text])[0]
-    return list(zip(encoded.tokens_N.tolist(), _marks(encoded, rendering).tolist(), strict=True))
+    sample = mark(tokenizer, [loss_mask(kind, tokenizer)(Conversation(conversation))])[0]
+    return list(zip(sample.ids, sample.flags(), strict=True))
 
 
 def learned_text(folder: Path, kind: LossMaskType, conversation: tuple[Message, ...]) -> str:
@@ -101,7 +96,7 @@ def test_distill_qwen_learns_only_the_last_answer() -> None:
         *silent(START, ASSISTANT, NL, HELLO, END, NL),
         *silent(START, USER, NL, HI, END, NL),
         *silent(START, ASSISTANT, NL),
-        *learned(HELLO, END),
+        *learned(HELLO),
     ]
     assert not any(is_learned for _, is_learned in masked(QWEN3, "distill_qwen", conversation[:3]))
 
@@ -132,7 +127,7 @@ def test_a_default_system_prompt_is_written_once(system_chatml: Path, opening: t
     conversation = (*opening, user("What is 1 plus 2?"), assistant("It is 3."), user("Good!"), assistant("You help."))
     tokenizer = ChatTokenizer.load(system_chatml)
     mask = loss_mask("qwen", tokenizer)
-    assert mask(Conversation(conversation)).text == tokenizer.render(conversation)
+    assert text_of(mask(Conversation(conversation))) == tokenizer.render(conversation)
     assert tokenizer.render(conversation).count("system\n") == 1
     assert learned_text(system_chatml, "qwen", conversation) == "It is 3.<|im_end|>\nYou help.<|im_end|>\n"
     assert writes_like_the_template(mask, tokenizer)
@@ -149,7 +144,7 @@ def test_it_is_told_when_training_sees_another_text_than_inference() -> None:
 
 
 def test_a_template_that_the_mask_does_not_fit_is_refused_with_the_one_that_fits(tmp_path: Path) -> None:
-    folder = write_model(tmp_path, chat_template=ALTERNATING)
+    folder = write_tokenizer(tmp_path, ALTERNATING)
     tokenizer = ChatTokenizer.load(folder)
     kinds: tuple[LossMaskType, ...] = ("qwen", "qwen3")
     for kind in kinds:
@@ -158,33 +153,11 @@ def test_a_template_that_the_mask_does_not_fit_is_refused_with_the_one_that_fits
         assert caught.value.problems[0].field == "data.loss_mask_type"
         assert "distill_qwen" in caught.value.mend
     conversation = (user("What is 1?"), assistant("It is 1."), user("Good!"), assistant("You help."))
-    assert learned_text(folder, "distill_qwen", conversation) == "You help.<|im_end|>"
+    assert learned_text(folder, "distill_qwen", conversation) == "You help."
 
 
 def test_think_blocks_that_the_template_opens_are_not_opened_twice(tmp_path: Path) -> None:
     thinking = ALTERNATING + "{% if add_generation_prompt %} <think>\n{% endif %}"
-    tokenizer = ChatTokenizer.load(write_model(tmp_path, chat_template=thinking))
+    tokenizer = ChatTokenizer.load(write_tokenizer(tmp_path, thinking))
     rendering = loss_mask("distill_qwen", tokenizer)(Conversation((user("1?"), assistant("<think>\nOne.</think>1"))))
-    assert rendering.text == "[INST] 1? [/INST] <think>\nOne.</think>1<|im_end|>"
-
-
-def test_a_row_that_the_template_refuses_is_named(tmp_path: Path) -> None:
-    folder = write_model(tmp_path / "model", chat_template=ALTERNATING)
-    tokenizer = ChatTokenizer.load(folder)
-    data = tmp_path / "data.jsonl"
-    good = '{"prompt": "1?", "completion": "1"}'
-    bad = '{"prompt": [{"role": "assistant", "content": "x"}], "completion": [{"role": "assistant", "content": "y"}]}'
-    data.write_text(f"{good}\n{bad}\n")
-    with pytest.raises(DatasetInvalid, match=r"data.jsonl, row 2: .* the user speaks first"):
-        tokenize(data, tokenizer, loss_mask("distill_qwen", tokenizer), 320)
-
-
-def test_a_tokenizer_without_a_chat_template_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelInvalid, match="no chat template") as caught:
-        ChatTokenizer.load(write_model(tmp_path, chat_template=None))
-    assert "chat_template.jinja" in caught.value.mend
-
-
-def test_a_folder_without_a_tokenizer_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ModelInvalid, match="cannot be loaded"):
-        ChatTokenizer.load(tmp_path)
+    assert text_of(rendering) == "[INST] 1? [/INST] <think>\nOne.</think>1"

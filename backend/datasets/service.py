@@ -17,7 +17,8 @@ from backend.datasets.upload import Upload
 from backend.db.database import Database
 from backend.db.pages import id_cursor, page_of
 from backend.db.tables import DatasetRow
-from tunedeck.conversations import DatasetReport, scan
+from tunedeck.conversations import DatasetReport
+from tunedeck.conversations.scan import scan
 from tunedeck.errors import Conflict, DatasetInvalid, NotFound
 from tunedeck.ids import new_id
 from tunedeck.settings import Settings

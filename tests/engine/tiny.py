@@ -18,7 +18,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from tests.support.resolved import resolved_json
 from tests.support.tokenizers import CHATML, VOCAB_SIZE, train_tokenizer
-from tunedeck.conversations import scan
+from tunedeck.conversations.scan import scan
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt

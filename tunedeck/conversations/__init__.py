@@ -1,22 +1,23 @@
-"""What a data set says: conversations, whatever shape the file has.
+"""What a data set says: conversations, whatever shape and format the file has.
 
-`read_conversations` streams them, `scan` counts them. Engine and backend both read through here, so that a file which
-was accepted at registration can never mean something else when it is trained.
+Here are the words for it, which everybody may import. Reading itself (`scan`, `convert`, `files`) needs the extra
+`data` and is imported by name. Engine and backend both read through there, so that a file which was accepted at
+registration can never mean something else when it is trained.
 """
 
 from tunedeck.conversations.conversation import Conversation, Message, Role, ToolCall
-from tunedeck.conversations.reading import Shape
-from tunedeck.conversations.report import DatasetReport, content_sha256, scan
-from tunedeck.conversations.shapes import read_conversations
+from tunedeck.conversations.reading import ColumnMapping, FaultKind, FaultPolicy, Reading, Shape
+from tunedeck.conversations.report import DatasetReport
 
 __all__ = [
+    "ColumnMapping",
     "Conversation",
     "DatasetReport",
+    "FaultKind",
+    "FaultPolicy",
     "Message",
+    "Reading",
     "Role",
     "Shape",
     "ToolCall",
-    "content_sha256",
-    "read_conversations",
-    "scan",
 ]

@@ -6,7 +6,7 @@ inspected at registration. All of it has defaults: a file of a known shape needs
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -42,7 +42,7 @@ class FaultPolicy(Component):
     encoding: Literal["drop", "fail"] = Field("fail", description="bytes that are not UTF-8, half characters, NUL")
     unknown_role: Literal["drop", "truncate", "fail"] = Field("fail", description="a role that nobody knows")
     broken_tool_call: Literal["drop", "truncate", "fail"] = Field("fail", description="a call or tool that is not JSON")
-    empty_turn: Action = Field("keep", description="a user, assistant or tool turn without text")
+    empty_turn: Action = Field("keep", description="a turn without text, thoughts and calls")
     wrong_order: Action = Field("keep", description="turns that do not alternate")
     no_assistant_turn: Literal["drop", "fail"] = Field("drop", description="nothing to learn")
     overlong: Action = Field("keep", description="more than max_chars, or more than max_tokens")
@@ -80,3 +80,6 @@ class Reading(Component):
     policy: FaultPolicy = FaultPolicy()
     max_chars: int = Field(1_000_000, ge=1, le=2**40, description="characters of a conversation, above: overlong")
     max_tokens: int | None = Field(None, ge=1, le=2**40, description="tokens of a conversation, above: overlong")
+
+
+DEFAULT_READING: Final = Reading()

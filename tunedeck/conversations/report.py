@@ -1,75 +1,82 @@
-"""What a data set holds, found by reading it once: the facts that are stored when it is registered.
+"""What an inspection of a file found: what is stored with a data set and what `tunedeck data inspect` prints.
 
-`scan` reads every row, so that a fault in the last one is reported at registration and not hours later on a GPU.
+Examples are few and short, so that a report has some kilobytes however large or broken the file is; the counts are of
+all rows.
 """
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from tunedeck.component import Component
-from tunedeck.conversations.conversation import Conversation
-from tunedeck.conversations.reading import Shape
-from tunedeck.conversations.rows import fault
-from tunedeck.conversations.shapes import read_conversations
+from tunedeck.conversations.reading import Action, FaultKind, Reading, Shape
 
-_NUM_SAMPLES = 5
-_MAX_SAMPLE_CHARS = 4000
+Format = Literal["json", "jsonl", "csv", "parquet", "arrow"]
+Compression = Literal["none", "gzip", "zstd"]
+
+
+class FaultExample(Component):
+    """`row` is counted from 1; `message` says what is wrong and names the value; `mend` says what to do."""
+
+    row: int
+    message: str
+    mend: str
+
+
+class FaultCount(Component):
+    """All rows with faults of one kind, and what the policy does to them. `rows` are the numbers of the first hundred,
+    `examples` the first few. A row with faults of several kinds counts under each; the harshest action holds."""
+
+    kind: FaultKind
+    action: Action
+    num_rows: int
+    rows: tuple[int, ...]
+    examples: tuple[FaultExample, ...]
+
+
+class LengthBin(Component):
+    """How many conversations have more than the bound of the bin before and at most `upper`."""
+
+    upper: int
+    num_rows: int
+
+
+class LengthStatistics(Component):
+    """Lengths of conversations. Minimum, mean and maximum are exact; percentiles are at most 4% too high."""
+
+    minimum: int
+    mean: float
+    p50: int
+    p90: int
+    p99: int
+    maximum: int
+    histogram: tuple[LengthBin, ...]
 
 
 class DatasetReport(Component):
-    """`num_trainable_rows` counts rows with at least one non-empty assistant turn that is learned."""
+    """`num_rows` = `num_trainable_rows` + `num_dropped_rows`, where `num_trainable_rows` are those that stay, whole or
+    truncated, and hold something to learn. `columns` are the keys of the first row. `sample` are the first rows that
+    stay, as they are trained. Lengths are of rows that stay: characters of all turns, and number of turns."""
 
+    format: Format
+    compression: Compression
     shape: Shape
+    reading: Reading
+    columns: tuple[str, ...]
     num_rows: int
     num_trainable_rows: int
+    num_dropped_rows: int
+    num_truncated_rows: int
+    faults: tuple[FaultCount, ...]
+    num_turns_by_role: dict[str, int]
+    chars: LengthStatistics
+    turns: LengthStatistics
+    num_rows_compared: int
     size_bytes: int
     content_sha256: str
     sample: tuple[dict[str, Any], ...]
 
-
-def scan(path: Path) -> DatasetReport:
-    """Read the whole file. Raises DatasetInvalid at the first bad row, for no rows, and for nothing to learn."""
-    num_rows = num_trainable_rows = 0
-    shape: Shape | None = None
-    sample: list[dict[str, Any]] = []
-    for shape, conversation in read_conversations(path):  # noqa: B007 - the last value is used below
-        num_rows += 1
-        num_trainable_rows += conversation.is_trainable
-        if num_rows <= _NUM_SAMPLES:
-            sample.append(_as_sample(conversation))
-    if shape is None:
-        raise fault(path, "", "holds no rows", "give at least one conversation")
-    if num_trainable_rows == 0:
-        what = f"none of its {num_rows} rows has an assistant turn to learn from"
-        raise fault(path, "", what, "give at least one row a non-empty assistant turn")
-    return DatasetReport(
-        shape=shape,
-        num_rows=num_rows,
-        num_trainable_rows=num_trainable_rows,
-        size_bytes=path.stat().st_size,
-        content_sha256=content_sha256(path),
-        sample=tuple(sample),
-    )
-
-
-def content_sha256(path: Path) -> str:
-    """The hexadecimal SHA-256 of the file's bytes, by which a run knows that its data did not change."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _as_sample(conversation: Conversation) -> dict[str, Any]:
-    """A row as the data page shows it; very long turns are cut."""
-    return {
-        "messages": [
-            {"role": message.role, "content": _cut(message.content), "trained": message.trained}
-            for message in conversation.messages
-        ]
-    }
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _MAX_SAMPLE_CHARS else text[:_MAX_SAMPLE_CHARS] + "…"
+    @property
+    def refused(self) -> tuple[FaultCount, ...]:
+        """The faults for which the policy refuses the data set."""
+        return tuple(count for count in self.faults if count.action == "fail")

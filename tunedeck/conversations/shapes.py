@@ -1,201 +1,188 @@
-"""From a row of any shape that people have to a conversation: a tuple of messages.
+"""From a row of any shape that people have to a conversation.
 
-The first row decides the shape, and every row must have it: a file that changes its shape is more likely broken than
-meant. Nothing that would change what is trained is dropped in silence: turns and columns that we cannot train yet
-(tools, images, reasoning beside the content) are errors that name the row. Columns that only describe a row (id,
-source, category) are left out.
+The first row decides the shape where the reading does not, and every row must have it: a file that changes its shape is
+more likely broken than meant. Columns that only describe a row (id, source, category) are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
-from tunedeck.conversations.conversation import Conversation, Message, Role
-from tunedeck.conversations.reading import Shape
-from tunedeck.conversations.rows import Row, excerpt, fault, read_rows
+from tunedeck.conversations.conversation import Conversation, Message
+from tunedeck.conversations.faults import Fault, Faulty, excerpt
+from tunedeck.conversations.reading import ColumnMapping, Reading, Shape
+from tunedeck.conversations.turns import Dialect, Row, refuse_media, text_of, tools_of
 
-_ROLES: dict[str, Role] = {
-    "system": "system",
-    "user": "user",
-    "human": "user",
-    "assistant": "assistant",
-    "gpt": "assistant",
-}
-_TOOL_ROLES = frozenset({"tool", "function", "function_call", "observation", "tool_call", "tool_response"})
-_TOOL_KEYS = ("tools", "functions", "tool_calls", "function_call", "tool_call_id")
-_OTHER_KEYS = ("images", "videos", "audios", "reasoning_content", "thinking")
-_WEIGHT_KEYS = ("step_loss_mask", "loss_weight", "weight")
-_MEND_SHAPE = (
-    'give each row "messages", "conversations" (from/value), "instruction" and "output", or "prompt" and "completion"'
+MEND_SHAPE: Final = (
+    'give each row "messages", "conversations" (from/value), "instruction" and "output", or "prompt" and "completion", '
+    "or say which columns hold them"
 )
+_KEYS: Final[dict[Shape, tuple[str, str]]] = {
+    "messages": ("role", "content"),
+    "sharegpt": ("from", "value"),
+    "alpaca": ("role", "content"),
+    "prompt_completion": ("role", "content"),
+}
 
 
-class _Fault(Exception):
-    """What is wrong with a row, before its number is known: (what, mend)."""
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """The turns before the first faulty one, and the faults of all turns."""
+
+    conversation: Conversation
+    faults: tuple[Fault, ...]
 
 
-def shape_of(row: Row) -> Shape | None:
+def shape_of(row: Row, columns: ColumnMapping) -> Shape | None:
     """The shape that the keys of a row tell, None if they tell none."""
-    if "messages" in row:
+    if columns.messages in row:
         return "messages"
-    if "conversations" in row:
+    if columns.conversations in row:
         return "sharegpt"
-    if "instruction" in row and "output" in row:
+    if columns.instruction in row and columns.output in row:
         return "alpaca"
-    if "prompt" in row and "completion" in row:
+    if columns.prompt in row and columns.completion in row:
         return "prompt_completion"
     return None
 
 
-def read_conversations(path: Path) -> Iterator[tuple[Shape, Conversation]]:
-    """Yield (shape, conversation) for every row of a JSON or JSONL file, in the order of the file.
+def columns_read(columns: ColumnMapping) -> frozenset[str]:
+    """The names of all columns that can matter: a file of columns need not read the others."""
+    named = {getattr(columns, name) for name in ColumnMapping.model_fields if not name.endswith("_key")}
+    return frozenset(named | {"functions", "images", "videos", "audios"})
 
-    Raises DatasetInvalid naming the first row at fault. A file without rows yields nothing.
-    """
-    shape: Shape | None = None
-    for number, row in read_rows(path):
-        found = shape_of(row)
-        if found is None:
-            keys = excerpt(sorted(row))
-            raise fault(path, f"row {number}", f"no known shape of conversation in the keys {keys}", _MEND_SHAPE)
-        shape = shape or found
-        if found != shape:
-            raise fault(path, f"row {number}", f"is {found}, the rows before it are {shape}", "keep to one shape")
+
+class Converter:
+    """Turns rows of one shape into conversations."""
+
+    def __init__(self, shape: Shape, reading: Reading) -> None:
+        self.shape = shape
+        self._columns = reading.columns
+        role_key, content_key = _KEYS[shape]
+        self._dialect = Dialect(
+            reading.columns.role_key or role_key, reading.columns.content_key or content_key, reading.roles
+        )
+        turns: Mapping[Shape, Callable[[Row], _Turns]] = {
+            "messages": self._from_messages,
+            "sharegpt": self._from_sharegpt,
+            "alpaca": self._from_alpaca,
+            "prompt_completion": self._from_prompt_completion,
+        }
+        self._turns = turns[shape]
+
+    def convert(self, row: Row) -> Converted:
+        turns = _Turns()
+        tools: tuple[dict[str, Any], ...] = ()
         try:
-            yield shape, Conversation(_CONVERT[shape](row))
-        except _Fault as error:
-            what, mend = error.args
-            raise fault(path, f"row {number}", what, mend) from None
+            turns = self._turns(row)
+            refuse_media(row)
+            tools = self._tools(row)
+        except Faulty as fault:
+            turns.faults.append(fault.at(0))
+        return Converted(Conversation(tuple(turns.messages), tools), tuple(turns.faults))
+
+    def _tools(self, row: Row) -> tuple[dict[str, Any], ...]:
+        key = self._columns.tools if row.get(self._columns.tools) else "functions"
+        return tools_of(row.get(key), key)
+
+    def _from_messages(self, row: Row) -> _Turns:
+        turns = _list(row, self._columns.messages)
+        return self._system(row).extend(self._dialect, turns)
+
+    def _from_sharegpt(self, row: Row) -> _Turns:
+        turns = _list(row, self._columns.conversations)
+        return self._system(row).extend(self._dialect, turns)
+
+    def _from_alpaca(self, row: Row) -> _Turns:
+        """The prompt is instruction, newline, input; earlier turns in `history` are pairs and are learned too."""
+        columns = self._columns
+        turns = self._system(row)
+        for pair in _history(row.get(columns.history), columns.history):
+            turns.exchange(*(text_of(text, columns.history) for text in pair))
+        instruction = text_of(_value(row, columns.instruction), columns.instruction)
+        extra = text_of(row.get(columns.input) or "", columns.input)
+        prompt = f"{instruction}\n{extra}" if extra else instruction
+        return turns.exchange(prompt, text_of(_value(row, columns.output), columns.output))
+
+    def _from_prompt_completion(self, row: Row) -> _Turns:
+        """Both fields are text, or both are lists of messages; only the completion is learned."""
+        asked, answered = self._columns.prompt, self._columns.completion
+        prompt, completion = _value(row, asked), _value(row, answered)
+        turns = self._system(row)
+        if isinstance(prompt, str) and isinstance(completion, str):
+            return turns.exchange(text_of(prompt, asked), text_of(completion, answered))
+        turns.extend(self._dialect, _list(row, asked))
+        turns.messages = [_unlearned(message) for message in turns.messages]
+        return turns.extend(self._dialect, _list(row, answered))
+
+    def _system(self, row: Row) -> _Turns:
+        turns = _Turns()
+        if row.get(self._columns.system):
+            turns.messages.append(Message("system", text_of(row[self._columns.system], self._columns.system), False))
+        return turns
 
 
-def _from_messages(row: Row) -> tuple[Message, ...]:
-    _refuse_untrainable(row)
-    return tuple(_openai_message(item) for item in _list(row, "messages"))
+class _Turns:
+    """Messages up to the first faulty turn; later turns are only looked at for their faults."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.faults: list[Fault] = []
+
+    def extend(self, dialect: Dialect, items: list[Any]) -> _Turns:
+        for item in items:
+            try:
+                message = dialect.message(item)
+            except Faulty as fault:
+                self.faults.append(fault.at(len(self.messages)))
+                continue
+            if not self.faults:
+                self.messages.append(message)
+        return self
+
+    def exchange(self, question: str, answer: str) -> _Turns:
+        self.messages += (Message("user", question, False), Message("assistant", answer, True))
+        return self
 
 
-def _from_sharegpt(row: Row) -> tuple[Message, ...]:
-    _refuse_untrainable(row)
-    turns = [_message(item, "from", "value") for item in _list(row, "conversations")]
-    return (*_system(row), *turns)
+def _unlearned(message: Message) -> Message:
+    return Message(
+        message.role,
+        message.content,
+        False,
+        message.reasoning_content,
+        message.tool_calls,
+        message.name,
+        message.tool_call_id,
+    )
 
 
-def _from_alpaca(row: Row) -> tuple[Message, ...]:
-    """The prompt is instruction, newline, input; earlier turns in `history` are pairs and are learned too."""
-    _refuse_untrainable(row)
-    turns: list[Message] = []
-    for pair in row.get("history") or []:
-        if not (isinstance(pair, list) and len(pair) == 2):
-            raise _Fault(f"history holds {excerpt(pair)}", "give history as pairs of [question, answer]")
-        turns += _exchange(_content(pair[0], "history"), _content(pair[1], "history"))
-    instruction, extra = _content(row["instruction"], "instruction"), _content(row.get("input") or "", "input")
-    prompt = f"{instruction}\n{extra}" if extra else instruction
-    return (*_system(row), *turns, *_exchange(prompt, _content(row["output"], "output")))
-
-
-def _from_prompt_completion(row: Row) -> tuple[Message, ...]:
-    """Both fields are text, or both are lists of messages; only the completion is learned."""
-    _refuse_untrainable(row)
-    prompt, completion = row["prompt"], row["completion"]
-    if isinstance(prompt, str) and isinstance(completion, str):
-        return _exchange(_content(prompt, "prompt"), _content(completion, "completion"))
-    asked = [_openai_message(item) for item in _list(row, "prompt")]
-    answered = [_openai_message(item) for item in _list(row, "completion")]
-    return (*(Message(message.role, message.content, False) for message in asked), *answered)
-
-
-_CONVERT: dict[Shape, Callable[[Row], tuple[Message, ...]]] = {
-    "messages": _from_messages,
-    "sharegpt": _from_sharegpt,
-    "alpaca": _from_alpaca,
-    "prompt_completion": _from_prompt_completion,
-}
-
-
-def _exchange(question: str, answer: str) -> tuple[Message, ...]:
-    return (Message("user", question, False), Message("assistant", answer, True))
-
-
-def _system(row: Row) -> tuple[Message, ...]:
-    content = _content(row.get("system") or "", "system")
-    return (Message("system", content, False),) if content else ()
+def _value(row: Row, key: str) -> Any:
+    if key not in row:
+        raise Faulty("malformed", f"there is no {excerpt(key)} in it", f'give each row "{key}"')
+    return row[key]
 
 
 def _list(row: Row, key: str) -> list[Any]:
-    items = row[key]
+    """A list of turns; as JSON text too, which is how a table without nested columns holds it."""
+    items = _value(row, key)
+    if isinstance(items, str) and items.lstrip()[:1] == "[":
+        try:
+            items = json.loads(items)
+        except (ValueError, RecursionError):
+            raise Faulty("malformed", f"{key} is not valid JSON: {excerpt(items)}", f"give {key} as a list") from None
     if not isinstance(items, list):
-        raise _Fault(f"{key} is {excerpt(items)}, not a list", f"give {key} as a list of messages")
+        raise Faulty("malformed", f"{key} is {excerpt(items)}, not a list", f"give {key} as a list of messages")
     return items
 
 
-def _openai_message(item: Any) -> Message:
-    return _message(item, "role", "content")
-
-
-def _message(item: Any, role_key: str, content_key: str) -> Message:
-    if not isinstance(item, dict) or role_key not in item:
-        raise _Fault(
-            f"{excerpt(item)} is not a message", f'give each message as an object with "{role_key}" and "{content_key}"'
-        )
-    _refuse_untrainable(item)
-    role = _role(item[role_key])
-    if content_key not in item:
-        raise _Fault(f'a message of {role} has no "{content_key}"', f'give each message its "{content_key}"')
-    content = _content(item[content_key], content_key)
-    return Message(role, content, role == "assistant" and _weight(item))
-
-
-def _role(name: Any) -> Role:
-    if not isinstance(name, str):
-        raise _Fault(f"role {excerpt(name)} is not text", f"use one of {', '.join(_ROLES)}")
-    if name in _ROLES:
-        return _ROLES[name]
-    if name in _TOOL_ROLES:
-        raise _Fault(f"a turn of {excerpt(name)}: tool calls cannot be trained yet", "take such rows out of the file")
-    raise _Fault(f"unknown role {excerpt(name)}", f"use one of {', '.join(_ROLES)}")
-
-
-def _content(value: Any, key: str) -> str:
-    """The text of a message; a list of text parts is joined."""
-    text = "".join(_part(part) for part in value) if isinstance(value, list) else value
-    if not isinstance(text, str):
-        raise _Fault(f"{key} is {excerpt(value)}, not text", f"give {key} as a string")
-    if not _is_unicode(text):
-        raise _Fault(f"{key} holds half of a surrogate pair: {ascii(text)[:80]}", "write whole characters")
-    return text
-
-
-def _is_unicode(text: str) -> bool:
-    if text.isascii():
-        return True
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _part(part: Any) -> str:
-    if isinstance(part, dict) and part.get("type") == "text" and isinstance(part.get("text"), str):
-        text: str = part["text"]
-        return text
-    raise _Fault(f"a content part that is not text: {excerpt(part)}", "keep only parts of type text")
-
-
-def _weight(item: Row) -> bool:
-    """Whether the per-message loss weight, if any, is 1. Every spelling that is given must be 0 or 1."""
-    weights = [(key, item[key]) for key in _WEIGHT_KEYS if item.get(key) is not None]
-    for key, weight in weights:
-        if weight not in (0, 1):
-            raise _Fault(f"{key} is {excerpt(weight)}", f"give {key} as 0 (not learned) or 1 (learned)")
-    return all(weight == 1 for _, weight in weights)
-
-
-def _refuse_untrainable(item: Row) -> None:
-    for key in _TOOL_KEYS:
-        if item.get(key):
-            raise _Fault(f"{key} is set: tool calls cannot be trained yet", "take such rows out of the file")
-    for key in _OTHER_KEYS:
-        if item.get(key):
-            raise _Fault(f"{key} is set: only the text of a turn can be trained", f"remove {key}, or such rows")
+def _history(value: Any, key: str) -> list[list[Any]]:
+    pairs = _list({key: value}, key) if value else []
+    for pair in pairs:
+        if not (isinstance(pair, list) and len(pair) == 2):
+            what = f"{key} holds {excerpt(pair)}"
+            raise Faulty("malformed", what, f"give {key} as pairs of [question, answer]")
+    return pairs

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from jinja2 import TemplateError
 
-from tunedeck.conversations import Conversation, read_conversations
+from tunedeck.conversations import Conversation
+from tunedeck.conversations.scan import read_conversations
 from tunedeck.errors import DatasetInvalid, ModelInvalid
 from tunedeck.tokens import ChatTokenizer, LossMask, MarkedTokens, Rendering, TemplateUnfit, mark
 
@@ -86,14 +87,14 @@ def tokenize(path: Path, tokenizer: ChatTokenizer, mask: LossMask, vocab_size: i
     return _flat(tokens, learned, num_rows)
 
 
-def _chunks(rows: Iterable[tuple[object, Conversation]]) -> Iterator[list[Conversation]]:
+def _chunks(rows: Iterable[tuple[int, Conversation | None]]) -> Iterator[list[Conversation | None]]:
     iterator = iter(rows)
     while chunk := [conversation for _, conversation in islice(iterator, _CHUNK)]:
         yield chunk
 
 
-def _render(path: Path, number: int, conversation: Conversation, mask: LossMask) -> Rendering | None:
-    if not conversation.is_trainable:
+def _render(path: Path, number: int, conversation: Conversation | None, mask: LossMask) -> Rendering | None:
+    if conversation is None:
         return None
     try:
         return mask(conversation)

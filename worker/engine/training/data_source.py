@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from megatron.core import parallel_state
 
-from tunedeck.conversations import content_sha256
+from tunedeck.conversations.scan import content_sha256
 from tunedeck.errors import DatasetInvalid
 from tunedeck.packing import EpochOrder, Layout, Split, split
 from tunedeck.resolved import ResolvedSpec

@@ -1,0 +1,128 @@
+"""One pass over a file: every row read, checked, counted.
+
+`inspect` tells all that is wrong, however much it is; `scan` is what a registration calls, which refuses what the
+policy says `fail` to; `read_conversations` is what training calls. All three walk the same way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tunedeck.conversations.checks import Judge, Verdict
+from tunedeck.conversations.conversation import Conversation
+from tunedeck.conversations.faults import Fault, excerpt, file_fault
+from tunedeck.conversations.files import FileRows, open_rows
+from tunedeck.conversations.reading import DEFAULT_READING, Reading, Shape
+from tunedeck.conversations.report import DatasetReport, FaultCount
+from tunedeck.conversations.shapes import MEND_SHAPE, Converter, columns_read, shape_of
+from tunedeck.conversations.tally import Tally
+from tunedeck.errors import DatasetInvalid, Problem
+
+
+def read_conversations(path: Path, reading: Reading = DEFAULT_READING) -> Iterator[tuple[int, Conversation | None]]:
+    """Yield (row number from 1, what is trained of it or None) for every row, in the order of the file.
+
+    Raises DatasetInvalid at the first row with a fault that the policy says `fail` to.
+    """
+    for number, verdict in _Pass(path, reading):
+        if verdict.action == "fail":
+            fault = next(each for each in verdict.faults if reading.policy.action(each.kind) == "fail")
+            raise file_fault(path, f"row {number}", fault.message, fault.mend)
+        yield number, verdict.conversation
+
+
+def scan(path: Path, reading: Reading = DEFAULT_READING) -> DatasetReport:
+    """Inspect, and raise DatasetInvalid where the policy refuses what was found or nothing is left to train."""
+    report = inspect(path, reading)
+    if report.refused:
+        raise _refusal(path, report.refused)
+    if report.num_trainable_rows == 0:
+        what = f"none of its {report.num_rows} rows has an assistant turn to learn from and stays"
+        raise file_fault(path, "", what, "give at least one row a non-empty assistant turn")
+    return report
+
+
+def inspect(path: Path, reading: Reading = DEFAULT_READING) -> DatasetReport:
+    """Read the whole file. Raises DatasetInvalid only where it cannot be read on: no such file, no known format, an
+    array that is broken, no known shape, no rows."""
+    rows = _Pass(path, reading)
+    tally = Tally()
+    for number, verdict in rows:
+        tally.add(number, verdict)
+    if rows.shape is None:
+        raise tally.first_fault(path)
+    return DatasetReport(
+        format=rows.file.format,
+        compression=rows.file.compression,
+        shape=rows.shape,
+        reading=reading,
+        columns=rows.columns,
+        num_rows_compared=rows.judge.num_rows_compared,
+        size_bytes=path.stat().st_size,
+        content_sha256=content_sha256(path),
+        **tally.figures(reading.policy),
+    )
+
+
+def content_sha256(path: Path) -> str:
+    """The hexadecimal SHA-256 of the file's bytes, by which a run knows that its data did not change."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Pass:
+    """Iterates over (row number, verdict)."""
+
+    def __init__(self, path: Path, reading: Reading) -> None:
+        self._path = path
+        self.reading = reading
+        self.judge = Judge(reading)
+        self.file: FileRows = open_rows(path, columns_read(reading.columns))
+        self.shape: Shape | None = reading.shape
+        self.columns: tuple[str, ...] = self.file.columns
+
+    def __iter__(self) -> Iterator[tuple[int, Verdict]]:
+        converter = Converter(self.shape, self.reading) if self.shape else None
+        columns = self.reading.columns
+        number = 0
+        for number, row in self.file:
+            if isinstance(row, Fault):
+                yield number, self.judge.refuse(row)
+                continue
+            if converter is None:
+                converter = Converter(self._recognised(number, row), self.reading)
+            if self.reading.shape is None and (found := shape_of(row, columns)) != converter.shape:
+                yield number, self.judge.refuse(_other_shape(row, found, converter.shape))
+                continue
+            yield number, self.judge.judge(converter.convert(row))
+        if number == 0:
+            raise file_fault(self._path, "", "holds no rows", "give at least one conversation")
+
+    def _recognised(self, number: int, row: dict[str, Any]) -> Shape:
+        self.columns = self.columns or tuple(row)
+        self.shape = shape_of(row, self.reading.columns)
+        if self.shape is None:
+            what = f"no known shape of conversation in the keys {excerpt(sorted(row))}"
+            raise file_fault(self._path, f"row {number}", what, MEND_SHAPE)
+        return self.shape
+
+
+def _other_shape(row: dict[str, Any], found: Shape | None, shape: Shape) -> Fault:
+    if found is None:
+        what = f"no known shape of conversation in the keys {excerpt(sorted(row))}"
+        return Fault("malformed", what, MEND_SHAPE)
+    return Fault("malformed", f"is {found}, the rows before it are {shape}", "keep to one shape")
+
+
+def _refusal(path: Path, refused: tuple[FaultCount, ...]) -> DatasetInvalid:
+    """Every kind that is refused is a problem; the first in the order of the file is the message."""
+    problems = []
+    for count in sorted(refused, key=lambda count: count.rows[0]):
+        example = count.examples[0]
+        more = f" ({count.num_rows - 1:,} more rows have such a fault)" if count.num_rows > 1 else ""
+        message = f"{path.name}, row {example.row}: {example.message}{more}"
+        problems.append(Problem("path", str(path), message, example.mend))
+    return DatasetInvalid(problems[0].message, problems[0].mend, tuple(problems))

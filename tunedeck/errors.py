@@ -138,6 +138,30 @@ class OutOfMemory(EngineFailed):
     code = "out_of_memory"
 
 
+class CheckpointFailed(EngineFailed):
+    """A checkpoint could not be written. The one before is untouched."""
+
+    code = "checkpoint_failed"
+
+
+class CheckpointUnreadable(EngineFailed):
+    """A checkpoint that was complete once cannot be read any more."""
+
+    code = "checkpoint_unreadable"
+
+
+class RankLost(EngineFailed):
+    """One of the training processes is gone, without having said why."""
+
+    code = "rank_lost"
+
+
+class RankHung(EngineFailed):
+    """A training process gives no sign of life, or the ranks wait for each other without end."""
+
+    code = "rank_hung"
+
+
 class HostLost(EngineFailed):
     """The worker of the last allowed attempt fell silent, or ended without saying how."""
 

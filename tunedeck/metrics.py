@@ -21,6 +21,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("tokens_per_s", "Throughput", "tokens/s", "throughput"),
     Metric("step_time_s", "Step time", "s", "throughput"),
     Metric("data_time_s", "Waiting for data", "s", "throughput"),
+    Metric("checkpoint_time_s", "Held up by checkpoints", "s", "throughput"),
     Metric("num_tokens", "Tokens in the step", "tokens", "data"),
     Metric("num_trained_tokens", "Trained tokens in the step", "tokens", "data"),
     Metric("padding_share", "Padding share", "", "data"),

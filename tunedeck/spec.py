@@ -165,7 +165,7 @@ class Evaluation(Component):
 class Checkpointing(Component):
     save_interval: int = Field(1000, ge=0, le=2**31, description="steps between checkpoints; 0: only at the end")
     keep_last: Positive = Field(3, description="older checkpoints are removed")
-    async_save: bool = Field(False, description="write checkpoints while training goes on")
+    async_save: bool = Field(True, description="write checkpoints while training goes on")
     export_hf: bool = Field(True, description="write a Hugging Face folder at the end")
 
 

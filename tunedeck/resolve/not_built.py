@@ -31,7 +31,6 @@ ONLY_BUILT: dict[str, tuple[Any, ...]] = {
     "optimizer.lr_decay_style": ("cosine", "linear", "constant"),
     "evaluation.early_stop_patience": (0,),
     "evaluation.keep_best": (False,),
-    "checkpointing.async_save": (False,),
     "tracking.use_wandb": (False,),
     "tracking.use_tensorboard": (False,),
     "tracking.profile_step_start": (0,),

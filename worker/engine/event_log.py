@@ -20,7 +20,7 @@ from typing import Any
 
 from tunedeck.errors import Conflict, DiskFull
 
-_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
 class EventLog:

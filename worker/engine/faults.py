@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tunedeck.errors import DiskFull, EngineFailed, OutOfMemory, TunedeckError
 
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LITTLE_SPACE_BYTES = 32 << 20
 _MEND_MEMORY = "lower batching.max_tokens_per_gpu, use more devices, or switch on recompute"
 _MEND_DISK = "free some space on this disk, then start the job again"
@@ -26,9 +27,29 @@ def classify(error: BaseException, folder: Path) -> TunedeckError:
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
         return OutOfMemory(f"out of memory: {error}", _MEND_MEMORY)
-    if _is_disk_full(error) or shutil.disk_usage(folder).free < _LITTLE_SPACE_BYTES:
-        return DiskFull(f"no space left on the disk of {folder} ({text})", _MEND_DISK)
+    if is_disk_full(error) or shutil.disk_usage(folder).free < _LITTLE_SPACE_BYTES:
+        return disk_full(folder, text)
     return EngineFailed(text, "the traceback is at the end of engine.log")
+
+
+def disk_full(folder: Path, what: str) -> DiskFull:
+    return DiskFull(f"no space left on the disk of {folder} ({what})", _MEND_DISK)
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or one that it followed from, tells of a full disk, a used-up quota or a limit on file sizes."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _NO_SPACE:
+            return True
+        if says_disk_full(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def says_disk_full(text: str) -> bool:
+    """The same of a text, for errors that came from another process."""
+    return any(os.strerror(number) in text for number in _NO_SPACE)
 
 
 def report_to_rank_0(error: TunedeckError, rank: int, fault_file: Path) -> None:
@@ -48,13 +69,3 @@ def reported_fault(fault_file: Path) -> tuple[str, str, str] | None:
     except (FileNotFoundError, json.JSONDecodeError):
         return None
     return fault["code"], fault["message"], fault["mend"]
-
-
-def _is_disk_full(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return True
-        if "No space left on device" in str(error):
-            return True
-        error = error.__cause__ or error.__context__
-    return False

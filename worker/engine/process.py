@@ -23,6 +23,18 @@ def die_with_launcher() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def die_with_parent() -> None:
+    """In a process that a rank has forked, on Linux: let the kernel kill it when the rank's main thread is gone.
+
+    It holds copies of the rank's connections, so that the other ranks would not notice the rank's death before its own.
+    """
+    parent = os.getppid()
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent or parent == 1:
+        os._exit(1)
+
+
 def on_sigterm(last_words: Callable[[], None]) -> None:
     """At SIGTERM run `last_words` in a thread of its own and end with code 143, whatever the main thread is doing.
 

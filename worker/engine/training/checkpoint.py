@@ -1,15 +1,15 @@
-"""Checkpoints by megatron-core's dist_checkpointing: whole or absent, and loadable on another layout of ranks.
+"""What a checkpoint holds, by megatron-core's dist_checkpointing, so that it is loadable on another layout of ranks.
 
-A checkpoint is written to a hidden folder and renamed when all ranks have written, so a folder with its final name is
-complete. It holds model, optimizer, schedule, random numbers, step and position in the data. The `fully_reshardable`
-form is the only one of 0.16.1 that loads under another tensor-parallel size; the default form fails to load at all.
-Asynchronous saving was left out: it pays from models of some billion parameters on.
+It holds model, optimizer, schedule, random numbers, step and position in the data; how and when it is written is told
+in checkpoint_writer.py and checkpoints.py. The `fully_reshardable` form is the only one of 0.16.1 that loads under
+another tensor-parallel size; the default form fails to load at all.
 """
 
 from __future__ import annotations
 
-import queue
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,16 +17,16 @@ from typing import Any
 import torch
 from megatron.core import dist_checkpointing, parallel_state, tensor_parallel
 from megatron.core.dist_checkpointing.mapping import ShardedObject
-from megatron.core.dist_checkpointing.strategies import filesystem_async
 from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 from megatron.core.transformer.module import MegatronModule
+from torch.distributed.checkpoint.api import CheckpointException
 
 from tunedeck.errors import Conflict, NotFound
-from worker.engine.publish_folder import publish_folder
+from worker.engine.training.checkpoint_faults import cannot_read, what_failed
 
-_METADATA = {"distrib_optim_sharding_type": "fully_reshardable"}
+METADATA = {"distrib_optim_sharding_type": "fully_reshardable"}
 
 
 @dataclass(frozen=True)
@@ -47,25 +47,14 @@ class Position:
     data_sha256: str
 
 
-def save(state: TrainState, position: Position, target: Path) -> int:
-    """Write a checkpoint; collective, complete when it returns. Returns its size in bytes."""
-    partial = target.with_name(f".{target.name}.partial")
-    if torch.distributed.get_rank() == 0:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-    torch.distributed.barrier()
-    # Megatron hands results from one function of this process to another through a Manager, which is a new process that
-    # imports the whole engine again: 5 s. A saving that does not outlive the call needs no more than a queue.
-    filesystem_async._get_write_results_queue = queue.Queue
-    content = _sharded_state(state, is_loading=False)
-    content["rng"] = _sharded_rng()
-    content["position"] = vars(position)
-    content["layout"] = _layout()
-    dist_checkpointing.save(content, str(partial), content_metadata=_METADATA)
-    if torch.distributed.get_rank() == 0:
-        publish_folder(partial, target)
-    torch.distributed.barrier()
-    return folder_bytes(target)
+def content(state: TrainState, position: Position) -> dict[str, Any]:
+    """What a checkpoint of `state` holds; collective. Its tensors are those of the training, not copies."""
+    return {
+        **_sharded_state(state, is_loading=False),
+        "rng": _sharded_rng(),
+        "position": vars(position),
+        "layout": _layout(),
+    }
 
 
 def folder_bytes(folder: Path) -> int:
@@ -76,11 +65,13 @@ def folder_bytes(folder: Path) -> int:
 def load(state: TrainState, source: Path, data_sha256: str) -> Position:
     """Read a checkpoint into `state`; collective. The layout of ranks may differ from that of the saving run.
 
-    Raises NotFound where `source` is no complete checkpoint, Conflict where it belongs to another data set.
+    Raises NotFound where `source` is no complete checkpoint, CheckpointUnreadable where it is damaged, Conflict where
+    it belongs to another data set.
     """
     if not dist_checkpointing.check_is_distributed_checkpoint(str(source)):
         raise NotFound(f"{source} is not a complete checkpoint", "give a folder like .../checkpoints/iter_0000100")
-    common = dist_checkpointing.load_common_state_dict(str(source))
+    with _reading(source):
+        common = dist_checkpointing.load_common_state_dict(str(source))
     position = Position(**common["position"])
     if position.data_sha256 != data_sha256:
         raise Conflict(f"{source} was trained on another data set", "resume with the data set of the first attempt")
@@ -88,7 +79,8 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
     if common["layout"] == _layout():
         # Streams of random numbers belong to ranks; another layout has others. Without dropout none is used.
         wanted["rng"] = _sharded_rng()
-    loaded = dist_checkpointing.load(wanted, str(source))
+    with _reading(source):
+        loaded = dist_checkpointing.load(wanted, str(source))
     for name, model in _models(state):
         model.load_state_dict(loaded[name])
     state.optimizer.load_state_dict(loaded["optimizer"])
@@ -96,6 +88,17 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
     if "rng" in loaded:
         _set_rng(loaded["rng"])
     return position
+
+
+@contextmanager
+def _reading(source: Path) -> Iterator[None]:
+    """Whatever is raised inside is a fault of the files, unless the memory does not suffice for them."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
+    except (Exception, CheckpointException) as error:
+        raise cannot_read(what_failed(error), source) from error
 
 
 def remove_old(folder: Path, keep_last: int) -> list[Path]:
@@ -121,8 +124,8 @@ def _models(state: TrainState) -> list[tuple[str, MegatronModule]]:
 
 
 def _sharded_state(state: TrainState, *, is_loading: bool) -> dict[str, Any]:
-    models = {name: model.sharded_state_dict(metadata=dict(_METADATA)) for name, model in _models(state)}
-    optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=dict(_METADATA))
+    models = {name: model.sharded_state_dict(metadata=dict(METADATA)) for name, model in _models(state)}
+    optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=dict(METADATA))
     return {**models, "optimizer": optimizer, "scheduler": state.scheduler.state_dict()}
 
 

@@ -14,11 +14,12 @@ import torch
 
 from tunedeck.errors import LossNotFinite
 from worker.engine.data import Batch, BatchStream
-from worker.engine.training import checkpoint, progress
+from worker.engine.training import progress
 from worker.engine.training.checkpoint import Position
+from worker.engine.training.checkpoints import Checkpoints
 from worker.engine.training.forward_backward import forward_backward
 from worker.engine.training.optimizer import learning_rate
-from worker.engine.training.progress import RankReport, StepResult
+from worker.engine.training.progress import RankReport, StepResult, StepTimes
 from worker.engine.training.setup import Setup
 
 Outcome = Literal["succeeded", "cancelled"]
@@ -32,7 +33,7 @@ class TrainingLoop:
         self._spec = setup.attempt.spec
         self._log = setup.attempt.log
         self._step = setup.start.step
-        self._saved_step = setup.start.step
+        self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.start.step)
         self._evaluated_step = -1
 
     def run(self) -> Outcome:
@@ -49,10 +50,10 @@ class TrainingLoop:
         finally:
             batches.close()
         if stopped and self._step < self._spec.batching.train_iters:
-            self._save()
+            self._save_last()
             return "cancelled"
         self._evaluate()
-        self._save()
+        self._save_last()
         return "succeeded"
 
     def _one_step(self, batches: BatchStream) -> bool:
@@ -63,7 +64,8 @@ class TrainingLoop:
         result = self._update(batch)
         report = self._look_around()
         self._setup.platform.synchronize()
-        metrics = progress.step_metrics(result, batch, report, time.perf_counter() - start, data_time_s)
+        times = StepTimes(time.perf_counter() - start, data_time_s, self._checkpoints.take_held_up_s())
+        metrics = progress.step_metrics(result, batch, report, times)
         self._step += 1
         if self._log:
             self._log.step(self._step, metrics)
@@ -98,7 +100,6 @@ class TrainingLoop:
             self._evaluate()
         if checkpointing.save_interval and self._step % checkpointing.save_interval == 0 and not is_last:
             self._save()
-            self._setup.attempt.phase("training")
 
     def _evaluate(self) -> None:
         if self._evaluated_step == self._step or not self._setup.data.parts.validation:
@@ -124,25 +125,22 @@ class TrainingLoop:
         return summed / num_tokens
 
     def _save(self) -> None:
-        """Write a checkpoint unless this very state has been saved, and remove what `keep_last` leaves no room for."""
-        if self._saved_step == self._step:
-            return
-        setup, folder = self._setup, self._setup.attempt.folder
-        setup.attempt.phase("saving")
-        consumed = setup.start.num_consumed_samples + self._spec.batching.global_batch_size * (
-            self._step - setup.start.step
-        )
-        target = folder.checkpoint(self._step)
-        position = Position(self._step, consumed, setup.start.data_sha256)
-        size_bytes = checkpoint.save(setup.state, position, target)
-        self._saved_step = self._step
-        if self._log:
-            self._log.checkpoint(self._step, str(target.relative_to(folder.root)), size_bytes, "dist_checkpointing")
-            for old in checkpoint.remove_old(folder.checkpoints, self._spec.checkpointing.keep_last):
-                self._log.checkpoint_removed(checkpoint.step_of(old), str(old.relative_to(folder.root)))
+        """Begin a checkpoint of this state, or write it, as `async_save` says."""
+        start, batch_size = self._setup.start, self._spec.batching.global_batch_size
+        consumed = start.num_consumed_samples + batch_size * (self._step - start.step)
+        self._checkpoints.save(Position(self._step, consumed, start.data_sha256))
+
+    def _save_last(self) -> None:
+        """Nothing may be under way when the run ends."""
+        self._setup.attempt.phase("saving")
+        self._save()
+        self._checkpoints.wait()
 
     def _look_around(self) -> RankReport:
-        """Only rank 0 looks for the stop file, so that all ranks stop at the same step."""
+        """Only rank 0 looks for the stop file, so that all ranks stop at the same step; a checkpoint that all ranks
+        have written is completed."""
         attempt = self._setup.attempt
         seen = torch.distributed.get_rank() == 0 and attempt.folder.stop_request.exists()
-        return progress.gather(seen, self._setup.platform)
+        report = progress.gather(seen, self._checkpoints.is_writing(), self._setup.platform)
+        self._checkpoints.advance(report.is_writing)
+        return report

@@ -20,36 +20,49 @@ class StepResult:
 
 
 @dataclass(frozen=True)
+class StepTimes:
+    """Seconds: the whole step; in it, waiting for data; since the step before, held up by checkpoints (what lies
+    between the two steps is not part of either)."""
+
+    step_time_s: float
+    data_time_s: float
+    checkpoint_time_s: float
+
+
+@dataclass(frozen=True)
 class RankReport:
-    """The largest of each over all ranks, and whether rank 0 has seen a stop request."""
+    """The largest of each over all ranks, whether rank 0 has seen a stop request, and whether any rank still writes a
+    checkpoint."""
 
     stop: bool
+    is_writing: bool
     memory_bytes: int
     peak_memory_bytes: int
 
 
-def gather(stop: bool, platform: Platform) -> RankReport:
+def gather(stop: bool, is_writing: bool, platform: Platform) -> RankReport:
     """One small all-reduce a step: all ranks learn the same decision and the largest memory. Collective."""
     memory, peak = platform.memory_bytes()
-    numbers = torch.tensor([float(stop), float(memory), float(peak)], dtype=torch.float64, device=platform.device)
+    numbers = torch.tensor(
+        [float(stop), float(is_writing), float(memory), float(peak)], dtype=torch.float64, device=platform.device
+    )
     if torch.distributed.get_world_size() > 1:
         torch.distributed.all_reduce(numbers, op=torch.distributed.ReduceOp.MAX)
-    stop_all, memory_max, peak_max = numbers.tolist()
+    stop_all, writing, memory_max, peak_max = numbers.tolist()
     # Linux counts the peak in coarser steps than the present size.
-    return RankReport(bool(stop_all), int(memory_max), int(max(memory_max, peak_max)))
+    return RankReport(bool(stop_all), bool(writing), int(memory_max), int(max(memory_max, peak_max)))
 
 
-def step_metrics(
-    result: StepResult, batch: Batch, report: RankReport, step_time_s: float, data_time_s: float
-) -> dict[str, float]:
+def step_metrics(result: StepResult, batch: Batch, report: RankReport, times: StepTimes) -> dict[str, float]:
     """The metrics of one step, by their names in tunedeck/metrics.py."""
     return {
         "loss": result.loss,
         "lr": result.lr,
         "grad_norm": result.grad_norm,
-        "tokens_per_s": batch.num_tokens / step_time_s,
-        "step_time_s": step_time_s,
-        "data_time_s": data_time_s,
+        "tokens_per_s": batch.num_tokens / times.step_time_s,
+        "step_time_s": times.step_time_s,
+        "data_time_s": times.data_time_s,
+        "checkpoint_time_s": times.checkpoint_time_s,
         "num_tokens": batch.num_tokens,
         "num_trained_tokens": batch.num_trained_tokens,
         "padding_share": batch.padding_share,

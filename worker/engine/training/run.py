@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from worker.engine.attempt import Attempt
@@ -29,11 +32,24 @@ def _train(setup: Setup) -> Outcome:
     if attempt.log:
         attempt.log.plan(attempt.spec.batching.train_iters, setup.start.step + 1, setup.facts)
     attempt.phase("training")
-    outcome = TrainingLoop(setup).run()
+    with _settled_heap():
+        outcome = TrainingLoop(setup).run()
     if outcome == "succeeded" and attempt.spec.checkpointing.export_hf:
         attempt.phase("exporting")
         _export(setup)
     return outcome
+
+
+@contextmanager
+def _settled_heap() -> Iterator[None]:
+    """Have the garbage collector leave alone what was there before the first step, some million objects of the imported
+    libraries: megatron-core collects in every checkpoint, which takes 0.3 s with them and 1 ms without."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _export(setup: Setup) -> None:

@@ -1,0 +1,176 @@
+"""Checkpoints that are written while training goes on: what they hold, when they can be seen, and how they fail."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.tiny import events, losses, resolved_spec, train_here
+from tunedeck.errors import CheckpointFailed, CheckpointUnreadable, DiskFull, TunedeckError
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.run_folder import RunFolder
+from worker.engine.attempt import Attempt
+from worker.engine.event_log import EventLog
+from worker.engine.training import checkpoint_writer
+from worker.engine.training.run import train
+
+
+def spec(model: Path, data: Path, *, async_save: bool = True, train_iters: int = 12) -> ResolvedSpec:
+    return resolved_spec(
+        model,
+        data,
+        data={"num_validation_rows": 0},
+        batching={"train_iters": train_iters},
+        checkpointing={"save_interval": 5, "keep_last": 1, "async_save": async_save},
+    )
+
+
+class LooksAtTheFolder(EventLog):
+    """Notes at each step which checkpoints can be seen, and opens the gate for the writer after step 8."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder / "events.jsonl")
+        self.folder = folder
+        self.seen: dict[int, list[str]] = {}
+
+    def step(self, step: int, metrics: Mapping[str, float]) -> None:
+        super().step(step, metrics)
+        self.seen[step] = sorted(path.name for path in (self.folder / "checkpoints").glob("iter_*"))
+        if step == 8:
+            (self.folder / "gate").touch()
+
+
+def test_a_checkpoint_holds_the_state_of_its_step_however_long_its_writing_takes(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write, folder = checkpoint_writer._write, tmp_path / "first"
+
+    def wait_for_the_gate(transforms: Any, buckets: Any) -> Any:
+        while not (folder / "gate").exists():
+            time.sleep(0.01)
+        return write(transforms, buckets)
+
+    monkeypatch.setattr(checkpoint_writer, "_write", wait_for_the_gate)
+    (folder / "control").mkdir(parents=True)
+    wanted = spec(tiny_qwen3, sums)
+    with LooksAtTheFolder(folder) as log:
+        assert train(Attempt(wanted, RunFolder(folder), None, log)) == "succeeded"
+    assert all(log.seen[step] == [] for step in range(1, 9))
+    told = [(event["kind"], event["step"]) for event in events(folder) if "checkpoint" in event["kind"]]
+    assert told == [
+        *(("checkpoint", 5), ("checkpoint", 10), ("checkpoint_removed", 5)),
+        *(("checkpoint", 12), ("checkpoint_removed", 10)),
+    ]
+    assert [path.name for path in (folder / "checkpoints").iterdir()] == ["iter_0000012"]
+
+
+@pytest.mark.parametrize("use_distributed_optimizer", [True, False])
+def test_a_run_goes_on_bit_for_bit_from_a_checkpoint_that_was_written_beside_it(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_distributed_optimizer: bool
+) -> None:
+    write = checkpoint_writer._write
+
+    def write_late(transforms: Any, buckets: Any) -> Any:
+        time.sleep(0.5)  # some steps are done meanwhile
+        return write(transforms, buckets)
+
+    monkeypatch.setattr(checkpoint_writer, "_write", write_late)
+    changes: dict[str, Any] = {"parallelism": {"use_distributed_optimizer": use_distributed_optimizer}}
+    wanted = resolved_spec(
+        tiny_qwen3,
+        sums,
+        batching={"train_iters": 16},
+        checkpointing={"save_interval": 4, "async_save": True},
+        **changes,
+    )
+    train_here(wanted, tmp_path / "first")
+    # The third checkpoint is the first whose plan megatron-core takes over from the ones before.
+    train_here(wanted, tmp_path / "second", tmp_path / "first" / "checkpoints" / "iter_0000012")
+    assert losses(tmp_path / "second") == losses(tmp_path / "first")[12:]
+
+
+def fails_with(wanted: ResolvedSpec, folder: Path, kind: type[TunedeckError]) -> TunedeckError:
+    with pytest.raises(kind) as caught:
+        train_here(wanted, folder)
+    return caught.value
+
+
+def test_a_writer_that_is_killed_ends_the_run_and_leaves_the_checkpoint_before(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = checkpoint_writer._write
+
+    def die_the_second_time(transforms: Any, buckets: Any) -> Any:
+        if (tmp_path / "checkpoints" / "iter_0000005").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return write(transforms, buckets)
+
+    monkeypatch.setattr(checkpoint_writer, "_write", die_the_second_time)
+    error = fails_with(spec(tiny_qwen3, sums), tmp_path, CheckpointFailed)
+    assert "iter_0000010 could not be written" in error.message
+    assert "SIGKILL" in error.message
+    assert [path.name for path in (tmp_path / "checkpoints").glob("iter_*")] == ["iter_0000005"]
+    monkeypatch.undo()
+    train_here(spec(tiny_qwen3, sums), tmp_path / "again", tmp_path / "checkpoints" / "iter_0000005")
+
+
+@pytest.mark.parametrize("async_save", [True, False])
+def test_a_disk_that_is_full_ends_the_run_and_leaves_the_checkpoint_before(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, async_save: bool
+) -> None:
+    write = checkpoint_writer._write
+
+    def with_little_space(transforms: Any, buckets: Any) -> Any:
+        if not (tmp_path / "checkpoints" / "iter_0000005").exists():
+            return write(transforms, buckets)
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            return write(transforms, buckets)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    monkeypatch.setattr(checkpoint_writer, "_write", with_little_space)
+    error = fails_with(spec(tiny_qwen3, sums, async_save=async_save), tmp_path, DiskFull)
+    assert "No space left on device" in error.message
+    assert [path.name for path in (tmp_path / "checkpoints").glob("iter_*")] == ["iter_0000005"]
+
+
+def cut_short(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-1000])
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"),
+    [
+        ("__0_0.distcp", cut_short),
+        ("__0_0.distcp", Path.unlink),
+        (".metadata", cut_short),
+        ("common.pt", cut_short),
+    ],
+)
+def test_a_damaged_checkpoint_is_named(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, damaged_source: Path, name: str, damage: Any
+) -> None:
+    checkpoint = tmp_path / "iter_0000005"
+    checkpoint.mkdir()
+    for file in damaged_source.iterdir():
+        (checkpoint / file.name).write_bytes(file.read_bytes())
+    damage(checkpoint / name)
+    with pytest.raises(CheckpointUnreadable, match="iter_0000005 cannot be read") as caught:
+        train_here(spec(tiny_qwen3, sums), tmp_path / "run", checkpoint)
+    assert caught.value.mend
+
+
+@pytest.fixture(scope="module")
+def damaged_source(tiny_qwen3: Path, sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole-checkpoint")
+    train_here(spec(tiny_qwen3, sums, train_iters=5), folder)
+    return folder / "checkpoints" / "iter_0000005"

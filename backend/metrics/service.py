@@ -14,7 +14,7 @@ from backend.http.known_names import known_names
 from backend.metrics import points, queries
 from backend.metrics.downsampling import downsample
 from backend.metrics.points import Points
-from tunedeck.metrics import BY_NAME
+from tunedeck.metrics import BY_NAME, catalogue_name
 from tunedeck.views import MetricsView, Series
 
 # metric → attempt → its points in parts, of which a later one has the right of way
@@ -31,7 +31,7 @@ def metrics(
     Rows are read before chunks: a database that gives each statement a snapshot of its own could otherwise show a point
     in neither.
     """
-    known_names("name", names, BY_NAME)
+    known_names("name", {catalogue_name(name) for name in names}, BY_NAME)
     with database.reading() as session:
         require_jobs(session, [job_id])
         cursor = newest_id(session)

@@ -37,7 +37,7 @@ def disk_full(folder: Path, what: str) -> DiskFull:
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or one that it followed from, tells of a full disk, a used-up quota or a limit on file sizes."""
+    """Whether an error, or one that it followed from, tells of a full disk, a used-up quota or a file-size limit."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _NO_SPACE:
             return True

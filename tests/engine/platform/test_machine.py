@@ -22,10 +22,11 @@ def test_a_cpu_talks_gloo_and_uses_the_threads_it_is_given(platform: Platform) -
 
 def test_peak_memory_is_never_below_what_was_in_use(platform: Platform) -> None:
     block = torch.ones(8 << 20)
-    current, _ = platform.memory_bytes()
+    current = platform.memory().used_bytes
     del block
-    _, peak = platform.memory_bytes()
-    assert 32 << 20 < current <= peak + (1 << 20)
+    memory = platform.memory()
+    assert 32 << 20 < current <= memory.peak_bytes + (1 << 20)
+    assert memory.reserved_bytes is None
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

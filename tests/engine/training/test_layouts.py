@@ -104,6 +104,16 @@ def test_a_layout_whose_checkpoints_megatron_core_would_spoil_is_refused(sums: P
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_memory_of_every_rank_is_told(curves: dict[str, Path], layout: str) -> None:
+    for event in events(curves[layout], "step"):
+        told = event["metrics"]
+        for name in ("memory_bytes", "peak_memory_bytes"):
+            assert told[name] == max(told[f"{name}.rank0"], told[f"{name}.rank1"]) > 0
+        assert "memory_bytes.rank2" not in told
+        assert told["tokens_per_s_per_gpu"] == pytest.approx(told["tokens_per_s"] / 2)
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_events_tell_the_layout_and_leave_nothing_behind(curves: dict[str, Path], layout: str) -> None:
     facts = events(curves[layout], "plan")[0]["facts"]
     assert facts["num_ranks"] == 2

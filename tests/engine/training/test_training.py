@@ -16,13 +16,17 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.engine.tiny import events, losses, resolved_spec, train_here, with_broken_weight
 from tunedeck.errors import BadInput, Conflict, DatasetInvalid, LossNotFinite, NotFound, SpecInvalid
 from tunedeck.events import event_adapter
-from tunedeck.metrics import BY_NAME
+from tunedeck.metrics import BY_NAME, CATALOGUE
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
 from worker.engine.model.packed_attention import PackedAttention
 from worker.engine.training import data_source
 from worker.engine.training.run import train
+
+NOT_ON_A_CPU = {metric.name for metric in CATALOGUE if metric.group in ("device", "fp8")} | {
+    *("tflops_per_gpu", "mfu", "reserved_memory_bytes")
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,10 +62,19 @@ def test_the_events_tell_the_whole_run(whole: Path) -> None:
 
 def test_every_step_tells_every_metric(whole: Path) -> None:
     for event in events(whole, "step"):
-        assert set(event["metrics"]) == set(BY_NAME) - {"validation_loss"}
+        assert set(event["metrics"]) == {name for name in BY_NAME if name not in NOT_ON_A_CPU | {"validation_loss"}}
         assert all(value is not None and math.isfinite(value) for value in event["metrics"].values())
     assert all(set(event["metrics"]) == {"validation_loss"} for event in events(whole, "eval"))
     assert losses(whole)[-1] < losses(whole)[0] / 2
+
+
+def test_the_parts_of_a_step_make_up_the_step(whole: Path) -> None:
+    for event in events(whole, "step"):
+        told = event["metrics"]
+        parts = ("data_time_s", "forward_backward_time_s", "optimizer_time_s", "wait_time_s")
+        assert sum(told[part] for part in parts) == pytest.approx(told["step_time_s"], abs=1e-6)
+        assert told["forward_backward_time_s"] > 0
+        assert told["tokens_per_s"] == pytest.approx(told["num_tokens"] / told["step_time_s"])
 
 
 def test_the_learning_rate_told_is_the_one_that_the_step_used(whole: Path) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from tunedeck.flops import Work, causal_pairs
 from tunedeck.packing import EpochOrder, Layout, pack
 from worker.engine.data.microbatch import Microbatch, build_microbatch
 from worker.engine.data.samples import Samples
@@ -23,6 +24,12 @@ class Batch:
     num_tokens: int
     num_trained_tokens: int
     num_padded_tokens: int
+    num_attended_pairs: int  # of a token and one that it attends to, as flops.py counts them
+
+    @property
+    def work(self) -> Work:
+        """What the model has to do for it, over all ranks. Only trained tokens get logits."""
+        return Work(self.num_tokens, self.num_attended_pairs, self.num_trained_tokens)
 
     @property
     def padding_share(self) -> float:
@@ -49,6 +56,7 @@ class Packer:
             num_tokens=sum(lengths),
             num_trained_tokens=int(sum(self.samples.num_learned_S[index] for index in indices)),
             num_padded_tokens=padded - sum(lengths),
+            num_attended_pairs=causal_pairs(lengths),
         )
 
     def _microbatch(self, indices: Sequence[int], bin_: list[int], lengths: Sequence[int]) -> Microbatch:

@@ -23,6 +23,15 @@ from worker.engine.platform import cuda_on_cpu
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Of this rank: in use, what the allocator holds of the device (None on a CPU), and the most that was in use."""
+
+    used_bytes: int
+    reserved_bytes: int | None
+    peak_bytes: int
+
+
+@dataclass(frozen=True)
 class Platform:
     """What this rank runs on. Whatever calls megatron-core runs inside `active()`, once in each thread."""
 
@@ -38,12 +47,14 @@ class Platform:
         with cuda_on_cpu.CudaMeansCpu():
             yield
 
-    def memory_bytes(self) -> tuple[int, int]:
-        """Memory in use and its peak since the start: of the allocator on a GPU, resident set size on a CPU."""
+    def memory(self) -> Memory:
+        """Of the allocator on a GPU, resident set size on a CPU; the peak counts from the start."""
         if self.device.type == "cuda":
-            return torch.cuda.memory_allocated(self.device), torch.cuda.max_memory_allocated(self.device)
+            statistics = torch.cuda.memory_stats_as_nested_dict(self.device)
+            allocated, reserved = statistics["allocated_bytes"]["all"], statistics["reserved_bytes"]["all"]
+            return Memory(allocated["current"], reserved["current"], allocated["peak"])
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return psutil.Process().memory_info().rss, peak if sys.platform == "darwin" else peak * 1024
+        return Memory(psutil.Process().memory_info().rss, None, peak if sys.platform == "darwin" else peak * 1024)
 
     def synchronize(self) -> None:
         """Wait until the device has done all that was asked of it, so that a clock may be read."""

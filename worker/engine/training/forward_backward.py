@@ -25,8 +25,9 @@ from worker.engine.platform import Platform
 
 def forward_backward(
     chunks: list[DistributedDataParallel], batch: Batch, platform: Platform, *, forward_only: bool = False
-) -> float:
-    """Run all microbatches of this rank and return the mean loss per trained token of the global batch, in nats.
+) -> Tensor:
+    """Run all microbatches of this rank and return the mean loss per trained token of the global batch, in nats: a
+    float64 scalar on the device, so that nobody waits for it before the optimizer has its work.
 
     Collective: all ranks call it and all get the same value. Gradients are left in Megatron's buffers, already summed
     over the ranks and divided by the number of trained tokens.
@@ -65,7 +66,7 @@ def _loss(microbatch: Microbatch, loss_sum: Tensor) -> tuple[Tensor, Tensor, dic
     return loss_sum, num_tokens, {"loss_sum": loss_sum.detach()}
 
 
-def _mean_loss(losses: list[dict[str, Tensor]], num_trained_tokens: int, platform: Platform) -> float:
+def _mean_loss(losses: list[dict[str, Tensor]], num_trained_tokens: int, platform: Platform) -> Tensor:
     """Only the last pipeline stage has losses; the other stages add zero."""
     total = torch.zeros(1, dtype=torch.float64, device=platform.device)
     for loss in losses:
@@ -74,4 +75,4 @@ def _mean_loss(losses: list[dict[str, Tensor]], num_trained_tokens: int, platfor
         torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         torch.distributed.all_reduce(total, group=parallel_state.get_pipeline_model_parallel_group())
-    return float(total.item()) / num_trained_tokens
+    return total[0] / num_trained_tokens

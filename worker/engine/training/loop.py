@@ -7,20 +7,22 @@ a file.
 from __future__ import annotations
 
 import math
-import time
 from typing import Literal
 
 import torch
 
 from tunedeck.errors import LossNotFinite
 from worker.engine.data import Batch, BatchStream
+from worker.engine.platform import open_monitor
 from worker.engine.training import progress
 from worker.engine.training.checkpoint import Position
 from worker.engine.training.checkpoints import Checkpoints
 from worker.engine.training.forward_backward import forward_backward
 from worker.engine.training.optimizer import learning_rate
-from worker.engine.training.progress import RankReport, StepResult, StepTimes
+from worker.engine.training.progress import StepResult, Yardstick
+from worker.engine.training.rank_readings import RankReadings, gather
 from worker.engine.training.setup import Setup
+from worker.engine.training.step_clock import StepClock
 
 Outcome = Literal["succeeded", "cancelled"]
 
@@ -35,6 +37,9 @@ class TrainingLoop:
         self._step = setup.start.step
         self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.start.step)
         self._evaluated_step = -1
+        self._clock = StepClock(setup.platform)
+        self._yardstick = Yardstick.of(setup.architecture, setup.platform)
+        self._monitor = open_monitor(setup.platform.device)
 
     def run(self) -> Outcome:
         """Train. A stop request ends the run with a checkpoint of what has been learned so far."""
@@ -49,6 +54,8 @@ class TrainingLoop:
                     self._between_steps()
         finally:
             batches.close()
+            if self._monitor:
+                self._monitor.close()
         if stopped and self._step < self._spec.batching.train_iters:
             self._save_last()
             return "cancelled"
@@ -58,19 +65,18 @@ class TrainingLoop:
 
     def _one_step(self, batches: BatchStream) -> bool:
         """Returns whether the run shall stop."""
-        start = time.perf_counter()
+        self._clock.start()
         batch = batches.next()
-        data_time_s = time.perf_counter() - start
+        self._clock.mark()
         result = self._update(batch)
-        report = self._look_around()
-        self._setup.platform.synchronize()
-        times = StepTimes(time.perf_counter() - start, data_time_s, self._checkpoints.take_held_up_s())
-        metrics = progress.step_metrics(result, batch, report, times)
+        readings = self._look_around()
+        times, held_up_s = self._clock.stop(), self._checkpoints.take_held_up_s()
+        metrics = progress.step_metrics(result, batch, readings, times, held_up_s, self._yardstick)
         self._step += 1
         if self._log:
             self._log.step(self._step, metrics)
             print(progress.line(self._step, self._spec.batching.train_iters, metrics), flush=True)
-        return report.stop
+        return readings.stop
 
     def _update(self, batch: Batch) -> StepResult:
         """Forward, backward, clip, update. Raises LossNotFinite before a bad gradient can reach a checkpoint."""
@@ -78,10 +84,14 @@ class TrainingLoop:
         for chunk in state.chunks:
             chunk.zero_grad_buffer()
         state.optimizer.zero_grad()
-        loss = forward_backward(state.chunks, batch, self._setup.platform)
-        self._check_finite("loss", loss)
+        summed_loss = forward_backward(state.chunks, batch, self._setup.platform)
+        self._clock.mark()
         lr = learning_rate(state.optimizer)
         _, grad_norm, _ = state.optimizer.step()
+        self._clock.mark()
+        # Only now: to read it before the optimizer has been given its work would leave the device idle.
+        loss = float(summed_loss)
+        self._check_finite("loss", loss)
         self._check_finite("gradient norm", float(grad_norm))
         state.scheduler.step(1)
         return StepResult(loss, float(grad_norm), lr)
@@ -118,7 +128,7 @@ class TrainingLoop:
         summed, num_tokens = 0.0, 0
         for batch in self._setup.data.validation():
             loss = forward_backward(state.chunks, batch, self._setup.platform, forward_only=True)
-            summed += loss * batch.num_trained_tokens
+            summed += float(loss) * batch.num_trained_tokens
             num_tokens += batch.num_trained_tokens
         for chunk in state.chunks:
             chunk.train()
@@ -136,11 +146,12 @@ class TrainingLoop:
         self._save()
         self._checkpoints.wait()
 
-    def _look_around(self) -> RankReport:
+    def _look_around(self) -> RankReadings:
         """Only rank 0 looks for the stop file, so that all ranks stop at the same step; a checkpoint that all ranks
         have written is completed."""
         attempt = self._setup.attempt
         seen = torch.distributed.get_rank() == 0 and attempt.folder.stop_request.exists()
-        report = progress.gather(seen, self._checkpoints.is_writing(), self._setup.platform)
-        self._checkpoints.advance(report.is_writing)
-        return report
+        device = self._monitor.latest if self._monitor else None
+        readings = gather(seen, self._checkpoints.is_writing(), device, self._setup.platform)
+        self._checkpoints.advance(readings.is_writing)
+        return readings

@@ -1,4 +1,4 @@
-"""What is measured of each step: the metrics of tunedeck/metrics.py and the line that a person reads in the log."""
+"""What is told of each step: the metrics of tunedeck/metrics.py and the line that a person reads in the log."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ from dataclasses import dataclass
 
 import torch
 
+from tunedeck.architecture import Architecture
+from tunedeck.flops import training_flops
+from tunedeck.peak_rates import peak_bf16_flops
 from worker.engine.data import Batch
 from worker.engine.platform import Platform
+from worker.engine.training.rank_readings import RankReadings
+from worker.engine.training.step_clock import StepTimes
 
 
 @dataclass(frozen=True)
@@ -20,55 +25,61 @@ class StepResult:
 
 
 @dataclass(frozen=True)
-class StepTimes:
-    """Seconds: the whole step; in it, waiting for data; since the step before, held up by checkpoints (what lies
-    between the two steps is not part of either)."""
+class Yardstick:
+    """What the work of a step is measured by. `peak_flops` is None on a CPU and for an unknown card."""
 
-    step_time_s: float
-    data_time_s: float
-    checkpoint_time_s: float
+    architecture: Architecture
+    num_devices: int
+    is_gpu: bool
+    peak_flops: float | None
 
+    @classmethod
+    def of(cls, architecture: Architecture, platform: Platform) -> Yardstick:
+        is_gpu = platform.device.type == "cuda"
+        peak = peak_bf16_flops(torch.cuda.get_device_name(platform.device)) if is_gpu else None
+        return cls(architecture, torch.distributed.get_world_size(), is_gpu, peak)
 
-@dataclass(frozen=True)
-class RankReport:
-    """The largest of each over all ranks, whether rank 0 has seen a stop request, and whether any rank still writes a
-    checkpoint."""
-
-    stop: bool
-    is_writing: bool
-    memory_bytes: int
-    peak_memory_bytes: int
-
-
-def gather(stop: bool, is_writing: bool, platform: Platform) -> RankReport:
-    """One small all-reduce a step: all ranks learn the same decision and the largest memory. Collective."""
-    memory, peak = platform.memory_bytes()
-    numbers = torch.tensor(
-        [float(stop), float(is_writing), float(memory), float(peak)], dtype=torch.float64, device=platform.device
-    )
-    if torch.distributed.get_world_size() > 1:
-        torch.distributed.all_reduce(numbers, op=torch.distributed.ReduceOp.MAX)
-    stop_all, writing, memory_max, peak_max = numbers.tolist()
-    # Linux counts the peak in coarser steps than the present size.
-    return RankReport(bool(stop_all), bool(writing), int(memory_max), int(max(memory_max, peak_max)))
+    def throughput(self, batch: Batch, step_time_s: float) -> dict[str, float]:
+        """The group throughput: useful tokens only, so that padding makes it worse, not better."""
+        tokens_per_s = batch.num_tokens / step_time_s
+        told = {"tokens_per_s": tokens_per_s, "tokens_per_s_per_gpu": tokens_per_s / self.num_devices}
+        if self.is_gpu:
+            flops = training_flops(self.architecture, batch.work) / step_time_s / self.num_devices
+            told["tflops_per_gpu"] = flops / 1e12
+            if self.peak_flops:
+                told["mfu"] = flops / self.peak_flops
+        return told
 
 
-def step_metrics(result: StepResult, batch: Batch, report: RankReport, times: StepTimes) -> dict[str, float]:
-    """The metrics of one step, by their names in tunedeck/metrics.py."""
+def step_metrics(
+    result: StepResult,
+    batch: Batch,
+    readings: RankReadings,
+    times: StepTimes,
+    checkpoint_time_s: float,
+    yardstick: Yardstick,
+) -> dict[str, float]:
+    """The metrics of one step, by their names in tunedeck/metrics.py.
+
+    `checkpoint_time_s`: for how long checkpoints have held the run up since the step before; what lies between two
+    steps is no part of either.
+    """
     return {
         "loss": result.loss,
         "lr": result.lr,
         "grad_norm": result.grad_norm,
-        "tokens_per_s": batch.num_tokens / times.step_time_s,
+        **yardstick.throughput(batch, times.step_time_s),
         "step_time_s": times.step_time_s,
         "data_time_s": times.data_time_s,
-        "checkpoint_time_s": times.checkpoint_time_s,
+        "forward_backward_time_s": times.forward_backward_time_s,
+        "optimizer_time_s": times.optimizer_time_s,
+        "wait_time_s": times.wait_time_s,
+        "checkpoint_time_s": checkpoint_time_s,
         "num_tokens": batch.num_tokens,
         "num_trained_tokens": batch.num_trained_tokens,
         "padding_share": batch.padding_share,
         "num_microbatches": len(batch.microbatches),
-        "memory_bytes": report.memory_bytes,
-        "peak_memory_bytes": report.peak_memory_bytes,
+        **readings.metrics(),
     }
 
 

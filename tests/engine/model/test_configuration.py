@@ -7,7 +7,7 @@ import pytest
 from tests.engine.model.specs import layout_spec
 from tunedeck.architecture import Architecture
 from tunedeck.errors import SpecInvalid
-from worker.engine.model import configuration, transformer_config
+from worker.engine.model import transformer_config
 
 ARCHITECTURE = Architecture(
     hf_name="Qwen3ForCausalLM",
@@ -26,25 +26,6 @@ ARCHITECTURE = Architecture(
     qkv_bias=False,
     qk_layernorm=True,
 )
-
-
-@pytest.fixture
-def with_transformer_engine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if it were installed: the configuration only asks whether it can be found."""
-    monkeypatch.setattr(configuration, "find_spec", lambda name: object() if name == "transformer_engine" else None)
-
-
-@pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_fp8_is_refused_where_nothing_can_compute_it(device: str) -> None:
-    spec = layout_spec(device=device, precision={"fp8_format": "e4m3"})
-    with pytest.raises(SpecInvalid) as caught:
-        transformer_config(ARCHITECTURE, spec)
-    assert [problem.field for problem in caught.value.problems] == ["precision.fp8_format"]
-
-
-def test_a_gpu_without_transformer_engine_is_refused() -> None:
-    with pytest.raises(SpecInvalid, match="Transformer Engine"):
-        transformer_config(ARCHITECTURE, layout_spec(device="cuda"))
 
 
 @pytest.mark.parametrize(
@@ -69,9 +50,3 @@ def test_recompute_reaches_megatron() -> None:
         "uniform",
         2,
     )
-
-
-@pytest.mark.usefixtures("with_transformer_engine")
-def test_fp8_param_gather_without_fp8_is_refused() -> None:
-    with pytest.raises(SpecInvalid, match="needs an fp8_format"):
-        transformer_config(ARCHITECTURE, layout_spec(device="cuda", precision={"fp8_param_gather": True}))

@@ -1,12 +1,10 @@
 """TransformerConfig: how Megatron shall compute the model, from the architecture and the resolved spec alone.
 
-What a spec asks for and this build cannot do is refused here by field. Megatron itself accepts `fp8` without
-Transformer Engine and then computes in full precision without a word.
+Sizes that the layout does not divide are refused here by field, for runs without the service too.
 """
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -15,7 +13,8 @@ from torch.nn.functional import silu
 
 from tunedeck.architecture import Architecture
 from tunedeck.errors import SpecInvalid
-from tunedeck.resolved import ResolvedPrecision, ResolvedRecompute, ResolvedSpec
+from tunedeck.resolved import ResolvedRecompute, ResolvedSpec
+from worker.engine.model.computing import computing_fields
 
 _TORCH_DTYPES = {"bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -60,7 +59,7 @@ def transformer_config(architecture: Architecture, spec: ResolvedSpec) -> Transf
         calculate_per_token_loss=True,
         masked_softmax_fusion=False,
         **_recompute(spec.recompute),
-        **(_on_cuda(spec.precision) if spec.hardware.device == "cuda" else _on_cpu(spec.precision)),
+        **computing_fields(spec),
     )
 
 
@@ -101,69 +100,3 @@ def _recompute(recompute: ResolvedRecompute) -> dict[str, Any]:
         "recompute_method": recompute.recompute_method,
         "recompute_num_layers": recompute.recompute_num_layers,
     }
-
-
-def _on_cpu(precision: ResolvedPrecision) -> dict[str, Any]:
-    if precision.fp8_format != "none":
-        raise _no_fp8(precision, "a CPU has no FP8 arithmetic")
-    return {
-        "use_cpu_initialization": True,
-        "gradient_accumulation_fusion": False,
-        "apply_rope_fusion": False,
-        "persist_layer_norm": False,
-        # The switch that lets MLP take its activation from the layer spec; there it is our SwiGLU.
-        "use_te_activation_func": True,
-        # torch.compile would want a C++ compiler on the user's machine, and a minute of it.
-        "bias_activation_fusion": False,
-        "bias_dropout_fusion": False,
-    }
-
-
-def _on_cuda(precision: ResolvedPrecision) -> dict[str, Any]:
-    if find_spec("transformer_engine") is None:
-        if precision.fp8_format != "none":
-            raise _no_fp8(precision, "Transformer Engine is not installed")
-        raise SpecInvalid.at(
-            "hardware.device",
-            "cuda",
-            "training on a GPU needs Transformer Engine, which is not installed",
-            "install transformer-engine[pytorch] in the worker's environment",
-        )
-    return {
-        # Apex's kernel; without it Megatron's output layer raises. Transformer Engine brings its own for the layers.
-        "gradient_accumulation_fusion": find_spec("fused_weight_gradient_mlp_cuda") is not None,
-        "apply_rope_fusion": True,
-        "persist_layer_norm": True,
-        "bias_activation_fusion": True,
-        "bias_dropout_fusion": True,
-        "cross_entropy_loss_fusion": True,
-        "cross_entropy_fusion_impl": "te",
-        **_fp8(precision),
-    }
-
-
-def _fp8(precision: ResolvedPrecision) -> dict[str, Any]:
-    if precision.fp8_format == "none":
-        if precision.fp8_param_gather:
-            raise SpecInvalid.at(
-                "precision.fp8_param_gather", True, "fp8_param_gather needs an fp8_format", "set fp8_format = e4m3"
-            )
-        return {}
-    fields: dict[str, Any] = {
-        "fp8": precision.fp8_format,
-        "fp8_recipe": precision.fp8_recipe,
-        "fp8_param": precision.fp8_param_gather,
-    }
-    if precision.fp8_recipe == "delayed":
-        # Transformer Engine's own defaults; Megatron's history of one step is current scaling, a step late.
-        fields |= {"fp8_amax_history_len": 1024, "fp8_amax_compute_algo": "max"}
-    return fields
-
-
-def _no_fp8(precision: ResolvedPrecision, why: str) -> SpecInvalid:
-    return SpecInvalid.at(
-        "precision.fp8_format",
-        precision.fp8_format,
-        f"fp8_format = {precision.fp8_format} cannot be run: {why}",
-        "run on a Hopper or newer GPU with Transformer Engine, or leave fp8_format out",
-    )

@@ -17,6 +17,7 @@ from worker.engine.platform import open_monitor
 from worker.engine.training import progress
 from worker.engine.training.checkpoint import Position
 from worker.engine.training.checkpoints import Checkpoints
+from worker.engine.training.data_parallel import gather_params, zero_gradients
 from worker.engine.training.forward_backward import forward_backward
 from worker.engine.training.optimizer import learning_rate
 from worker.engine.training.progress import StepResult, Yardstick
@@ -81,9 +82,7 @@ class TrainingLoop:
     def _update(self, batch: Batch) -> StepResult:
         """Forward, backward, clip, update. Raises LossNotFinite before a bad gradient can reach a checkpoint."""
         state = self._setup.state
-        for chunk in state.chunks:
-            chunk.zero_grad_buffer()
-        state.optimizer.zero_grad()
+        zero_gradients(state.chunks, state.optimizer)
         summed_loss = forward_backward(state.chunks, batch, self._setup.platform)
         self._clock.mark()
         lr = learning_rate(state.optimizer)
@@ -123,6 +122,7 @@ class TrainingLoop:
     def _validation_loss(self) -> float:
         """The mean over all trained tokens of the validation samples."""
         state = self._setup.state
+        gather_params(state.chunks, state.optimizer)
         for chunk in state.chunks:
             chunk.eval()
         summed, num_tokens = 0.0, 0
@@ -138,6 +138,7 @@ class TrainingLoop:
         """Begin a checkpoint of this state, or write it, as `async_save` says."""
         start, batch_size = self._setup.start, self._spec.batching.global_batch_size
         consumed = start.num_consumed_samples + batch_size * (self._step - start.step)
+        gather_params(self._setup.state.chunks, self._setup.state.optimizer)
         self._checkpoints.save(Position(self._step, consumed, start.data_sha256))
 
     def _save_last(self) -> None:

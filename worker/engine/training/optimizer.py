@@ -1,4 +1,4 @@
-"""Data parallelism, optimizer and learning-rate schedule: all Megatron's own, configured from the spec.
+"""Optimizer and learning-rate schedule: both Megatron's own, configured from the spec.
 
 Norm weights and biases are not decayed (Megatron's standard). The schedule is stepped after each update, so the first
 step of a warm-up uses a learning rate of 0, as in Megatron's own training script and in transformers.
@@ -6,37 +6,19 @@ step of a warm-up uses a learning rate of 0, as in Megatron's own training scrip
 
 from __future__ import annotations
 
-from typing import Any
-
 import megatron.core.optimizer as megatron_optimizer
 import torch
-from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig, finalize_model_grads
+from megatron.core.distributed import DistributedDataParallel
 from megatron.core.optimizer import MegatronOptimizer, OptimizerConfig, distrib_optimizer, get_megatron_optimizer
 from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
-from megatron.core.transformer.module import MegatronModule
 
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedSpec
 from worker.engine.platform import Platform
 from worker.engine.training.adamw import AdamW
 
-
-def wrap_ddp(chunks: list[MegatronModule], spec: ResolvedSpec) -> list[DistributedDataParallel]:
-    """The chunks with gradient buffers in fp32, which are summed over data-parallel ranks at the end of a step.
-
-    Raises SpecInvalid where megatron-core would write checkpoints that are wrong.
-    """
-    ddp_config = DistributedDataParallelConfig(
-        grad_reduce_in_fp32=True,
-        use_distributed_optimizer=spec.parallelism.use_distributed_optimizer,
-        fp8_param_gather=spec.precision.fp8_param_gather,
-    )
-    wrapped = [DistributedDataParallel(chunk.config, ddp_config, chunk) for chunk in chunks]
-    for chunk in wrapped:
-        _check_buckets(chunk)
-        chunk.broadcast_params()
-        chunk.config.finalize_model_grads_func = finalize_model_grads
-    return wrapped
+# Megatron spells FP8 moments as bytes; Transformer Engine's Adam keeps their scales beside them.
+_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "fp8": torch.uint8}
 
 
 def build_optimizer(
@@ -46,8 +28,8 @@ def build_optimizer(
     _check_schedule(spec)
     if platform.device.type == "cpu":
         _use_our_adamw()
-    optimizer = get_megatron_optimizer(_optimizer_config(spec), chunks)
-    return optimizer, _scheduler(spec, optimizer)
+    optimizer = get_megatron_optimizer(optimizer_config(spec), chunks)
+    return optimizer, lr_schedule(spec, optimizer)
 
 
 def learning_rate(optimizer: MegatronOptimizer) -> float:
@@ -55,32 +37,9 @@ def learning_rate(optimizer: MegatronOptimizer) -> float:
     return float(next(group["lr"] for group in optimizer.param_groups if group["default_config"]))
 
 
-def _check_buckets(chunk: DistributedDataParallel) -> None:
-    """Refuse sizes at which megatron-core 0.16.1 would save a tied embedding shifted, with no more than a warning.
-
-    Where two pipeline stages share the embedding it lies in a bucket of its own. A checkpoint leaves the padding of the
-    buckets before it out, but not out of the place where it then looks for the embedding
-    (DistributedOptimizer.sharded_param_state_fully_reshardable). This check can go when that is mended.
-    """
-    if not chunk.ddp_config.use_distributed_optimizer:
-        return
-    for buffer in chunk.buffers:
-        if any(bucket.numel_unpadded < bucket.grad_data.numel() for bucket in buffer.buckets[:-1]):
-            raise SpecInvalid.at(
-                "parallelism.use_distributed_optimizer",
-                True,
-                "the sizes of this model under this layout meet a fault of megatron-core's distributed optimizer: "
-                "its checkpoints of the tied embedding would be wrong",
-                "set use_distributed_optimizer to false, or pipeline_model_parallel_size to 1",
-            )
-
-
-def _optimizer_config(spec: ResolvedSpec) -> OptimizerConfig:
-    wanted = spec.optimizer
-    bf16 = spec.precision.params_dtype == "bf16"
-    fields: dict[str, Any] = {}
-    if spec.precision.fp8_format != "none":
-        fields["fp8_recipe"] = spec.precision.fp8_recipe
+def optimizer_config(spec: ResolvedSpec) -> OptimizerConfig:
+    """Megatron's OptimizerConfig. With a share of the state on the host, that share is updated there, in fp32."""
+    wanted, precision = spec.optimizer, spec.precision
     return OptimizerConfig(
         optimizer="adam",
         lr=wanted.lr,
@@ -90,14 +49,24 @@ def _optimizer_config(spec: ResolvedSpec) -> OptimizerConfig:
         adam_beta2=wanted.adam_beta2,
         adam_eps=wanted.adam_eps,
         clip_grad=wanted.clip_grad,
-        bf16=bf16,
-        params_dtype=torch.bfloat16 if bf16 else torch.float32,
+        bf16=precision.params_dtype == "bf16",
+        params_dtype=_DTYPES[precision.params_dtype],
         use_distributed_optimizer=spec.parallelism.use_distributed_optimizer,
-        **fields,
+        overlap_param_gather=spec.parallelism.overlap_param_gather,
+        fp8_recipe=None if precision.fp8_format == "none" else precision.fp8_recipe,
+        reuse_grad_buf_for_mxfp8_param_ag=precision.reuse_grad_buf_for_mxfp8_param_ag,
+        use_precision_aware_optimizer=precision.use_precision_aware_optimizer,
+        main_grads_dtype=_DTYPES[precision.main_grads_dtype],
+        main_params_dtype=_DTYPES[precision.main_params_dtype],
+        exp_avg_dtype=_DTYPES[precision.exp_avg_dtype],
+        exp_avg_sq_dtype=_DTYPES[precision.exp_avg_sq_dtype],
+        optimizer_cpu_offload=precision.optimizer_cpu_offload,
+        optimizer_offload_fraction=precision.optimizer_offload_fraction,
+        overlap_cpu_optimizer_d2h_h2d=precision.optimizer_cpu_offload,
     )
 
 
-def _scheduler(spec: ResolvedSpec, optimizer: MegatronOptimizer) -> OptimizerParamScheduler:
+def lr_schedule(spec: ResolvedSpec, optimizer: MegatronOptimizer) -> OptimizerParamScheduler:
     wanted = spec.optimizer
     return OptimizerParamScheduler(
         optimizer,
@@ -107,6 +76,8 @@ def _scheduler(spec: ResolvedSpec, optimizer: MegatronOptimizer) -> OptimizerPar
         lr_warmup_steps=wanted.lr_warmup_iters,
         lr_decay_steps=spec.batching.train_iters,
         lr_decay_style=wanted.lr_decay_style,
+        wsd_decay_steps=wanted.lr_wsd_decay_iters,
+        lr_wsd_decay_style=wanted.lr_wsd_decay_style,
         start_wd=wanted.weight_decay,
         end_wd=wanted.weight_decay,
         wd_incr_steps=spec.batching.train_iters,

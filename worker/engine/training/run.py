@@ -10,6 +10,7 @@ from pathlib import Path
 from worker.engine.attempt import Attempt
 from worker.engine.platform import activate, init_parallel, shutdown_parallel
 from worker.engine.training.checkpoint import folder_bytes
+from worker.engine.training.data_parallel import gather_params
 from worker.engine.training.loop import Outcome, TrainingLoop
 from worker.engine.training.setup import Setup, prepare
 from worker.engine.weights import export_hf
@@ -55,6 +56,7 @@ def _settled_heap() -> Iterator[None]:
 def _export(setup: Setup) -> None:
     attempt = setup.attempt
     target = attempt.folder.export
+    gather_params(setup.state.chunks, setup.state.optimizer)
     chunks = [chunk.module for chunk in setup.state.chunks]
     export_hf(chunks, setup.architecture, Path(attempt.spec.model.path), target)
     if attempt.log:

@@ -21,8 +21,9 @@ from worker.engine.attempt import Attempt
 from worker.engine.model import build_model
 from worker.engine.platform import Platform
 from worker.engine.training.checkpoint import Position, TrainState, load
+from worker.engine.training.data_parallel import wrap_ddp
 from worker.engine.training.data_source import DataSource, open_data
-from worker.engine.training.optimizer import build_optimizer, wrap_ddp
+from worker.engine.training.optimizer import build_optimizer
 from worker.engine.weights import load_hf
 
 

@@ -4,8 +4,22 @@ The engine packs with it, and the data page simulates it: both call the same fun
 tokens, and needs nothing beyond the standard library.
 """
 
+from tunedeck.packing.karmarkar_karp import Bin
+from tunedeck.packing.layout import Layout, layout_of
 from tunedeck.packing.order import EpochOrder, Split, split
-from tunedeck.packing.plan import Layout, pack
-from tunedeck.packing.simulation import PackingForecast, PackingSpec, simulate
+from tunedeck.packing.plan import Plan, pack, padded_tokens
+from tunedeck.packing.simulation import PackingForecast, simulate
 
-__all__ = ["EpochOrder", "Layout", "PackingForecast", "PackingSpec", "Split", "pack", "simulate", "split"]
+__all__ = [
+    "Bin",
+    "EpochOrder",
+    "Layout",
+    "PackingForecast",
+    "Plan",
+    "Split",
+    "layout_of",
+    "pack",
+    "padded_tokens",
+    "simulate",
+    "split",
+]

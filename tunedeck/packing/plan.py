@@ -1,58 +1,37 @@
 """How the samples of a global batch become microbatches on data-parallel ranks.
 
 Every rank computes the whole plan from the lengths alone, so nothing is communicated and all ranks agree. First-fit
-decides how many microbatches are needed; Karmarkar and Karp's differencing method then shares the samples out evenly
-over that number, so that no rank waits long for another. The exact optimum was rejected: bin packing is NP-hard and the
-plan is made at every step. Samples are never cut: one that is longer than a microbatch may be gets one of its own.
+decides how many microbatches are needed; the differencing method then shares the samples out evenly over that number,
+so that no rank waits long for another. Samples are never cut: one that is longer than a microbatch may be gets one of
+its own.
 """
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import count
 
-Bin = list[int]  # positions in the list of lengths
-Plan = list[list[Bin]]  # plan[rank][microbatch]
-# (load, positions) of each bin, the heaviest first. Empty bins are left out: most bins of most partitions are empty,
-# and to hold them would take seconds and gigabytes for a batch of some thousand samples.
-Partition = list[tuple[int, Bin]]
+from tunedeck.packing.karmarkar_karp import Bin, karmarkar_karp
+from tunedeck.packing.layout import Layout
 
-
-@dataclass(frozen=True)
-class Layout:
-    """What packing must obey: `max_tokens` per microbatch, lengths that are multiples of `multiple`, and the ranks."""
-
-    max_tokens: int
-    multiple: int
-    data_parallel_size: int
-
-    @property
-    def capacity(self) -> int:
-        """Tokens that may be packed so that the padded microbatch still holds at most `max_tokens`."""
-        return max(self.max_tokens - self.max_tokens % self.multiple, self.multiple)
-
-    def padded(self, num_tokens: int) -> int:
-        """The length of a microbatch of that many tokens; never 0, because a rank without work must still take part."""
-        return max(-(-num_tokens // self.multiple), 1) * self.multiple
+Plan = list[list[Bin]]  # plan[rank][microbatch]: positions in the list of lengths
 
 
 def pack(lengths: Sequence[int], layout: Layout) -> Plan:
-    """The microbatches of each rank: result[rank][microbatch] lists positions in `lengths`.
+    """The microbatches of each rank for samples of these lengths.
 
     Every position appears exactly once; every rank has the same number of microbatches, some of which may be empty.
     """
-    fitted = first_fit(lengths, layout.capacity)
-    size = layout.data_parallel_size
-    num_bins = -(-len(fitted) // size) * size
-    balanced = karmarkar_karp(lengths, num_bins)
-    limit = max(layout.capacity, max(lengths, default=0))
-    bins = (
-        balanced if _fits(balanced, lengths, layout.capacity) else fitted + [[] for _ in range(num_bins - len(fitted))]
-    )
-    assert max(_load(bin_, lengths) for bin_ in bins) <= limit
-    return _deal(bins, lengths, size)
+    sizes = [layout.padded_sequence(length) for length in lengths]
+    bins = _chunks(len(sizes), layout.micro_batch_size) if layout.micro_batch_size else _filled(sizes, layout)
+    step = layout.data_parallel_size * layout.microbatch_multiple
+    bins += [[] for _ in range(-len(bins) % step)]
+    return _dealt(bins, sizes, layout)
+
+
+def padded_tokens(plan: Plan, lengths: Sequence[int], layout: Layout) -> int:
+    """The tokens of all microbatches of all ranks, padding included."""
+    sizes = [layout.padded_sequence(length) for length in lengths]
+    return sum(layout.padded(_load(bin_, sizes)) for rank in plan for bin_ in rank)
 
 
 def first_fit(lengths: Sequence[int], capacity: int) -> list[Bin]:
@@ -70,54 +49,48 @@ def first_fit(lengths: Sequence[int], capacity: int) -> list[Bin]:
     return bins
 
 
-def karmarkar_karp(lengths: Sequence[int], num_bins: int) -> list[Bin]:
-    """Share positions out over `num_bins` bins of nearly equal total length (largest differencing method).
-
-    Each sample starts as a partition of its own; again and again the two partitions that are most uneven are merged,
-    the heaviest bin of one with the lightest of the other. Karmarkar and Karp, "The Differencing Method of Set
-    Partitioning", 1982.
-    """
-    tie = count()
-    heap: list[tuple[int, int, Partition]] = []  # most uneven first
-    for position, length in enumerate(lengths):
-        alone: Partition = [(length, [position])]
-        heapq.heappush(heap, (-_spread(alone, num_bins), next(tie), alone))
-    while len(heap) > 1:
-        _, _, first = heapq.heappop(heap)
-        _, _, second = heapq.heappop(heap)
-        merged = _merged(first, second, num_bins)
-        heapq.heappush(heap, (-_spread(merged, num_bins), next(tie), merged))
-    bins = [bin_ for _, bin_ in heap[0][2]] if heap else []
-    return bins + [[] for _ in range(num_bins - len(bins))]
+def _chunks(num_samples: int, micro_batch_size: int) -> list[Bin]:
+    positions = list(range(num_samples))
+    return [positions[start : start + micro_batch_size] for start in range(0, num_samples, micro_batch_size)]
 
 
-def _merged(first: Partition, second: Partition, num_bins: int) -> Partition:
-    """The heaviest bin of one joined with the lightest of the other, and so on; empty bins come before the lightest."""
-    overlap_first, overlap_second = num_bins - len(second), num_bins - len(first)
-    pairs = zip(first[overlap_first:], reversed(second[overlap_second:]), strict=True)
-    joined = [(a + b, x + y) for (a, x), (b, y) in pairs]
-    return sorted(first[:overlap_first] + second[:overlap_second] + joined, key=lambda bin_: bin_[0], reverse=True)
+def _filled(sizes: Sequence[int], layout: Layout) -> list[Bin]:
+    """As many microbatches as first-fit needs, rounded up to what the ranks can share."""
+    fitted = first_fit(sizes, layout.capacity)
+    step = layout.data_parallel_size * layout.microbatch_multiple
+    num_bins = -(-len(fitted) // step) * step
+    if layout.balance_data:
+        balanced = karmarkar_karp(sizes, num_bins)
+        if all(len(bin_) <= 1 or _load(bin_, sizes) <= layout.capacity for bin_ in balanced):
+            return balanced
+    return _split(fitted, num_bins, sizes)
 
 
-def _spread(partition: Partition, num_bins: int) -> int:
-    return partition[0][0] - (partition[-1][0] if len(partition) == num_bins else 0)
+def _split(bins: list[Bin], num_bins: int, sizes: Sequence[int]) -> list[Bin]:
+    """Halve the heaviest bin again and again until there are `num_bins`, or until no bin holds two samples."""
+    bins = list(bins)
+    while len(bins) < num_bins:
+        candidates = [index for index, bin_ in enumerate(bins) if len(bin_) > 1]
+        if not candidates:
+            return bins
+        heaviest = max(candidates, key=lambda index: _load(bins[index], sizes))
+        halves = karmarkar_karp([sizes[position] for position in bins[heaviest]], 2)
+        bins[heaviest : heaviest + 1] = [sorted(bins[heaviest][at] for at in half) for half in halves]
+    return bins
 
 
-def _load(bin_: Bin, lengths: Sequence[int]) -> int:
-    return sum(lengths[position] for position in bin_)
-
-
-def _fits(bins: list[Bin], lengths: Sequence[int], capacity: int) -> bool:
-    """Whether every bin holds at most `capacity` tokens, or a single sample."""
-    return all(len(bin_) <= 1 or _load(bin_, lengths) <= capacity for bin_ in bins)
-
-
-def _deal(bins: list[Bin], lengths: Sequence[int], num_ranks: int) -> Plan:
-    """Deal bins out, heaviest first and back and forth, so that ranks get equally many and nearly equal loads."""
-    ordered = sorted(bins, key=lambda bin_: _load(bin_, lengths), reverse=True)
-    dealt: list[list[Bin]] = [[] for _ in range(num_ranks)]
+def _dealt(bins: list[Bin], sizes: Sequence[int], layout: Layout) -> Plan:
+    """Deal bins out in turn; to balance, the heaviest first and back and forth, so that loads are nearly equal."""
+    num_ranks = layout.data_parallel_size
+    ordered = sorted(bins, key=lambda bin_: _load(bin_, sizes), reverse=True) if layout.balance_data else bins
+    dealt: Plan = [[] for _ in range(num_ranks)]
     for turn, start in enumerate(range(0, len(ordered), num_ranks)):
-        ranks = range(num_ranks) if turn % 2 == 0 else reversed(range(num_ranks))
+        back = layout.balance_data and turn % 2 == 1
+        ranks = reversed(range(num_ranks)) if back else range(num_ranks)
         for rank, bin_ in zip(ranks, ordered[start : start + num_ranks], strict=True):
             dealt[rank].append(sorted(bin_))
     return dealt
+
+
+def _load(bin_: Bin, sizes: Sequence[int]) -> int:
+    return sum(sizes[position] for position in bin_)

@@ -8,30 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import Field
-
 from tunedeck.component import Component
+from tunedeck.packing.layout import Layout, layout_of
 from tunedeck.packing.order import EpochOrder
-from tunedeck.packing.plan import Layout, Plan, pack
-
-
-class PackingSpec(Component):
-    """The part of a spec that packing depends on. `multiple` is what a microbatch's length must be a multiple of."""
-
-    max_tokens_per_gpu: int = Field(ge=1)
-    global_batch_size: int = Field(ge=1)
-    data_parallel_size: int = Field(1, ge=1)
-    context_parallel_size: int = Field(1, ge=1)
-    multiple: int = Field(1, ge=1)
-    rollout_shuffle: bool = True
-    seed: int = 42
-
-    def layout(self) -> Layout:
-        return Layout(
-            self.max_tokens_per_gpu * self.context_parallel_size,
-            self.multiple,
-            self.data_parallel_size,
-        )
+from tunedeck.packing.plan import Plan, pack, padded_tokens
+from tunedeck.resolved import ResolvedSpec
 
 
 class PackingForecast(Component):
@@ -50,18 +31,18 @@ class PackingForecast(Component):
     num_overlong_samples: int
 
 
-def simulate(lengths: Sequence[int], spec: PackingSpec, *, max_steps: int = 200) -> PackingForecast:
-    """The forecast for samples of these lengths, over the first epoch or its first `max_steps` steps.
+def simulate(lengths: Sequence[int], spec: ResolvedSpec, *, max_steps: int = 200) -> PackingForecast:
+    """The forecast for training samples of these lengths, over the first epoch or its first `max_steps` steps.
 
-    `lengths` must not be empty. The tail of the epoch counts where a batch needs it to be full.
+    `lengths` are those of the samples that are trained, without the held-out ones, and must not be empty.
     """
-    layout = spec.layout()
-    order = EpochOrder(tuple(range(len(lengths))), spec.seed, shuffle=spec.rollout_shuffle)
-    steps_per_epoch = len(lengths) // spec.global_batch_size
+    layout, batch_size = layout_of(spec), spec.batching.global_batch_size
+    order = EpochOrder(tuple(range(len(lengths))), spec.seed, shuffle=spec.batching.rollout_shuffle)
+    steps_per_epoch = len(lengths) // batch_size
     num_steps = max(1, min(steps_per_epoch, max_steps))
     plans = [
-        _Packed.of([lengths[index] for index in order.take(first, spec.global_batch_size)], layout)
-        for first in range(0, num_steps * spec.global_batch_size, spec.global_batch_size)
+        _Packed.of([lengths[index] for index in order.take(first, batch_size)], layout)
+        for first in range(0, num_steps * batch_size, batch_size)
     ]
     counts = [plan.num_microbatches for plan in plans]
     num_tokens = sum(plan.num_tokens for plan in plans)
@@ -84,11 +65,10 @@ class _Packed:
     """The figures of one step's plan."""
 
     def __init__(self, plan: Plan, lengths: Sequence[int], layout: Layout) -> None:
-        loads = [[sum(lengths[position] for position in bin_) for bin_ in rank] for rank in plan]
-        ranks = [sum(rank) for rank in loads]
+        ranks = [sum(lengths[position] for bin_ in rank for position in bin_) for rank in plan]
         self.num_microbatches = len(plan[0])
         self.num_tokens = sum(ranks)
-        self.num_padded_tokens = sum(layout.padded(load) for rank in loads for load in rank) - self.num_tokens
+        self.num_padded_tokens = padded_tokens(plan, lengths, layout) - self.num_tokens
         self.imbalance = max(ranks) * len(ranks) / self.num_tokens
 
     @classmethod

@@ -12,11 +12,8 @@ from tunedeck.resolved import ResolvedSpec
 
 # The path of a field in a ResolvedSpec, and the only values of it that the engine honours.
 ONLY_BUILT: dict[str, tuple[Any, ...]] = {
-    "data.loss_mask_type": ("qwen", "qwen3", "distill_qwen"),
     "data.calculate_per_token_loss": (True,),
     "data.validation_dataset": ("",),
-    "batching.use_dynamic_batch_size": (True,),
-    "batching.balance_data": (True,),
     "parallelism.virtual_pipeline_model_parallel_size": (1,),
     "parallelism.context_parallel_size": (1,),
     "parallelism.expert_model_parallel_size": (1,),

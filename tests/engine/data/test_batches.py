@@ -33,7 +33,7 @@ def samples(*lengths: int) -> Samples:
 
 
 def test_a_microbatch_by_hand() -> None:
-    microbatch = build_microbatch(samples(4, 3, 2), [2, 0], length=8, pad_id=9)
+    microbatch = build_microbatch(samples(4, 3, 2), [2, 0], Layout(64, 8, 1), pad_id=9)
     assert microbatch.tokens_1T.tolist() == [[200, 201, 0, 1, 2, 3, 9, 9]]
     assert microbatch.loss_mask_1T.tolist() == [[0, 0, 0, 1, 1, 0, 0, 0]]
     assert [microbatch.labels_1T[0, i].item() for i in (3, 4)] == [2, 3]
@@ -44,6 +44,18 @@ def test_a_microbatch_by_hand() -> None:
     assert (packed.qkv_format, packed.max_seqlen_q, packed.max_seqlen_kv) == ("thd", 4, 4)
     assert packed.cu_seqlens_q_padded is None
     assert packed.cu_seqlens_kv_padded is None
+
+
+def test_a_microbatch_for_context_parallelism_by_hand() -> None:
+    layout = Layout(max_tokens=64, multiple=8, data_parallel_size=1, sequence_multiple=4)
+    microbatch = build_microbatch(samples(4, 3, 2), [2, 1, 0], layout, pad_id=9)
+    assert microbatch.tokens_1T.tolist() == [[200, 201, 9, 9, 100, 101, 102, 9, 0, 1, 2, 3, 9, 9, 9, 9]]
+    assert microbatch.loss_mask_1T.tolist() == [[0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]]
+    assert microbatch.trained_N.tolist() == [5, 9, 10]
+    assert [microbatch.labels_1T[0, i].item() for i in (5, 9, 10)] == [102, 2, 3]
+    assert microbatch.position_ids_1T.tolist() == [[0, 1, 2, 3] * 4]
+    assert microbatch.cu_seqlens_Q1.tolist() == [0, 4, 8, 12, 16]
+    assert microbatch.max_seqlen == 4
 
 
 def test_the_ranks_of_a_batch_together_train_every_token_once() -> None:

@@ -9,9 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tunedeck.packing.plan import Layout, first_fit, karmarkar_karp, pack
+from tunedeck.packing import Layout, pack
+from tunedeck.packing.karmarkar_karp import karmarkar_karp
+from tunedeck.packing.plan import first_fit
 
-layouts = st.builds(Layout, st.integers(16, 200), st.sampled_from([1, 2, 4, 16]), st.integers(1, 5))
+layouts = st.builds(
+    Layout,
+    max_tokens=st.integers(16, 200),
+    multiple=st.sampled_from([4, 16]),
+    data_parallel_size=st.integers(1, 5),
+    sequence_multiple=st.sampled_from([1, 2, 4]),
+    microbatch_multiple=st.integers(1, 3),
+    balance_data=st.booleans(),
+)
 
 
 @given(st.lists(st.integers(2, 300), min_size=1, max_size=60), layouts)
@@ -19,10 +29,11 @@ def test_every_sample_is_packed_once_and_within_the_limit(lengths: list[int], la
     plan = pack(lengths, layout)
     assert len(plan) == layout.data_parallel_size
     assert len({len(bins) for bins in plan}) == 1
+    assert len(plan[0]) % layout.microbatch_multiple == 0
     bins = [bin_ for rank in plan for bin_ in rank]
     assert sorted(chain.from_iterable(bins)) == list(range(len(lengths)))
     for bin_ in bins:
-        tokens = sum(lengths[position] for position in bin_)
+        tokens = sum(layout.padded_sequence(lengths[position]) for position in bin_)
         assert len(bin_) <= 1 or layout.padded(tokens) <= layout.max_tokens
         assert layout.padded(tokens) % layout.multiple == 0
         assert layout.padded(tokens) >= max(tokens, 1)
@@ -30,9 +41,15 @@ def test_every_sample_is_packed_once_and_within_the_limit(lengths: list[int], la
 
 @given(st.lists(st.integers(2, 300), min_size=1, max_size=60), layouts)
 def test_no_more_microbatches_than_first_fit_needs(lengths: list[int], layout: Layout) -> None:
-    needed = len(first_fit(lengths, layout.capacity))
-    per_rank = len(pack(lengths, layout)[0])
-    assert per_rank == -(-needed // layout.data_parallel_size)
+    needed = len(first_fit([layout.padded_sequence(length) for length in lengths], layout.capacity))
+    at_once = layout.data_parallel_size * layout.microbatch_multiple
+    assert len(pack(lengths, layout)[0]) == -(-needed // at_once) * layout.microbatch_multiple
+
+
+@given(st.lists(st.integers(2, 300), min_size=1, max_size=60), layouts)
+def test_no_microbatch_is_empty_while_another_one_holds_two_samples(lengths: list[int], layout: Layout) -> None:
+    sizes = {len(bin_) for rank in pack(lengths, layout) for bin_ in rank}
+    assert not (0 in sizes and max(sizes) > 1)
 
 
 def test_first_fit_by_hand() -> None:
@@ -62,6 +79,23 @@ def test_differencing_does_as_its_definition_says(lengths: list[int], num_bins: 
 def test_an_overlong_sample_has_a_microbatch_of_its_own_and_is_whole() -> None:
     plan = pack([30, 400, 30], Layout(max_tokens=64, multiple=1, data_parallel_size=1))
     assert sorted(plan[0]) == [[0, 2], [1]]
+
+
+def test_without_balance_microbatches_are_dealt_in_the_order_in_which_first_fit_opened_them() -> None:
+    layout = Layout(max_tokens=10, multiple=1, data_parallel_size=2, balance_data=False)
+    assert pack([6, 5, 4, 3, 12, 2, 9], layout) == [[[0, 2], [4]], [[1, 3, 5], [6]]]
+
+
+def test_the_heaviest_microbatch_is_split_when_the_ranks_cannot_share_them_evenly() -> None:
+    layout = Layout(max_tokens=10, multiple=1, data_parallel_size=2, balance_data=False)
+    assert pack([6, 4, 9, 3, 3, 3], layout) == [[[0], [2]], [[1], [3, 4, 5]]]
+
+
+def test_a_static_microbatch_holds_so_many_samples_however_long_they_are() -> None:
+    layout = Layout(10, 1, data_parallel_size=2, micro_batch_size=2, balance_data=False)
+    assert pack([500, 1, 2, 3, 4, 5, 6, 7], layout) == [[[0, 1], [4, 5]], [[2, 3], [6, 7]]]
+    balanced = Layout(10, 1, data_parallel_size=2, micro_batch_size=2)
+    assert pack([1, 1, 9, 9, 5, 5, 3, 3], balanced) == [[[2, 3], [0, 1]], [[4, 5], [6, 7]]]
 
 
 def test_a_rank_without_samples_still_takes_part() -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tunedeck.flops import Work, causal_pairs
-from tunedeck.packing import EpochOrder, Layout, pack
+from tunedeck.packing import Bin, EpochOrder, Layout, pack, padded_tokens
 from worker.engine.data.microbatch import Microbatch, build_microbatch
 from worker.engine.data.samples import Samples
 
@@ -46,22 +46,19 @@ class Packer:
     pad_id: int
 
     def batch(self, indices: Sequence[int]) -> Batch:
-        lengths = [len(self.samples.tokens(index)) for index in indices]
+        lengths = [self.samples.length(index) for index in indices]
         plan = pack(lengths, self.layout)
-        padded = sum(
-            self.layout.padded(sum(lengths[position] for position in bin_)) for rank_bins in plan for bin_ in rank_bins
-        )
+        num_tokens = sum(lengths)
         return Batch(
-            tuple(self._microbatch(indices, bin_, lengths) for bin_ in plan[self.data_parallel_rank]),
-            num_tokens=sum(lengths),
-            num_trained_tokens=int(sum(self.samples.num_learned_S[index] for index in indices)),
-            num_padded_tokens=padded - sum(lengths),
+            tuple(self._microbatch(indices, bin_) for bin_ in plan[self.data_parallel_rank]),
+            num_tokens=num_tokens,
+            num_trained_tokens=int(self.samples.num_learned_S[list(indices)].sum()),
+            num_padded_tokens=padded_tokens(plan, lengths, self.layout) - num_tokens,
             num_attended_pairs=causal_pairs(lengths),
         )
 
-    def _microbatch(self, indices: Sequence[int], bin_: list[int], lengths: Sequence[int]) -> Microbatch:
-        length = self.layout.padded(sum(lengths[position] for position in bin_))
-        return build_microbatch(self.samples, [indices[position] for position in bin_], length, self.pad_id)
+    def _microbatch(self, indices: Sequence[int], bin_: Bin) -> Microbatch:
+        return build_microbatch(self.samples, [indices[position] for position in bin_], self.layout, self.pad_id)
 
 
 class BatchStream:

@@ -2,7 +2,7 @@
 
 Shapes: T tokens of the microbatch, N of them trained, Q sequences in it. Padding is one more sequence, fully masked,
 because the fused attention kernels want every token to belong to a sequence; the `*_padded` fields of PackedSeqParams
-stay empty.
+stay empty. Context parallelism wants every sequence to have a multiple of 2 × its size: a sample is padded at its end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import torch
 from megatron.core.packed_seq_params import PackedSeqParams
 from torch import Tensor
 
+from tunedeck.packing import Layout
 from worker.engine.data.samples import Samples
 
 
@@ -55,34 +56,33 @@ class Microbatch:
         )
 
 
-def build_microbatch(samples: Samples, indices: Sequence[int], length: int, pad_id: int) -> Microbatch:
-    """Pack the samples into `length` tokens, which must be enough."""
-    parts = [samples.tokens(index) for index in indices]
-    marks = [samples.learned(index) for index in indices]
-    num_padding = length - sum(map(len, parts))
-    if num_padding:
-        parts.append(np.full(num_padding, pad_id, dtype=np.int32))
-        marks.append(np.zeros(num_padding, dtype=np.bool_))
-    lengths = [len(part) for part in parts]
-    loss_mask_T = np.concatenate([_shifted(mark) for mark in marks])
+def build_microbatch(samples: Samples, indices: Sequence[int], layout: Layout, pad_id: int) -> Microbatch:
+    """Pack the samples end to end, each padded to a whole sequence of the layout, and all to a whole microbatch."""
+    lengths = [samples.length(index) for index in indices]
+    rooms = [layout.padded_sequence(length) for length in lengths]
+    num_packed = sum(rooms)
+    length = layout.padded(num_packed)
+    if length > num_packed:
+        rooms.append(length - num_packed)
+    starts_Q = np.cumsum([0, *rooms[:-1]])
+    tokens_T = np.full(length, pad_id, dtype=np.int64)
+    labels_T = np.zeros(length, dtype=np.int64)
+    loss_mask_T = np.zeros(length, dtype=np.float32)
+    for index, start, sample_length in zip(indices, starts_Q, lengths, strict=False):
+        stop = start + sample_length
+        tokens_L = samples.tokens(index)
+        tokens_T[start:stop] = tokens_L
+        # Each position predicts what follows it; the last one of a sample predicts nothing.
+        labels_T[start : stop - 1] = tokens_L[1:]
+        loss_mask_T[start : stop - 1] = samples.learned(index)[1:]
+    trained_N = np.flatnonzero(loss_mask_T)
     return Microbatch(
-        tokens_1T=_row(np.concatenate(parts), np.int64),
-        labels_1T=_row(np.concatenate([_shifted(part) for part in parts]), np.int64),
-        loss_mask_1T=_row(loss_mask_T, np.float32),
-        trained_N=torch.from_numpy(np.flatnonzero(loss_mask_T)),
-        position_ids_1T=_row(np.concatenate([np.arange(n) for n in lengths]), np.int64),
-        cu_seqlens_Q1=torch.from_numpy(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)),
-        max_seqlen=max(lengths),
-        num_trained_tokens=int(loss_mask_T.sum()),
+        tokens_1T=torch.from_numpy(tokens_T).unsqueeze(0),
+        labels_1T=torch.from_numpy(labels_T).unsqueeze(0),
+        loss_mask_1T=torch.from_numpy(loss_mask_T).unsqueeze(0),
+        trained_N=torch.from_numpy(trained_N),
+        position_ids_1T=torch.from_numpy(np.arange(length) - np.repeat(starts_Q, rooms)).unsqueeze(0),
+        cu_seqlens_Q1=torch.from_numpy(np.append(starts_Q, length).astype(np.int32)),
+        max_seqlen=max(rooms),
+        num_trained_tokens=len(trained_N),
     )
-
-
-def _shifted(part_L: np.ndarray) -> np.ndarray:
-    """What follows each position; the last position of a sequence predicts nothing."""
-    shifted_L = np.zeros_like(part_L)
-    shifted_L[:-1] = part_L[1:]
-    return shifted_L
-
-
-def _row(values_T: np.ndarray, dtype: type) -> Tensor:
-    return torch.from_numpy(values_T.astype(dtype)).unsqueeze(0)

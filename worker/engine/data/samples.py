@@ -42,6 +42,9 @@ class Samples:
     def num_dropped(self) -> int:
         return self.num_rows - len(self)
 
+    def length(self, index: int) -> int:
+        return int(self.offsets_S1[index + 1] - self.offsets_S1[index])
+
     def tokens(self, index: int) -> np.ndarray:
         return self.tokens_N[self.offsets_S1[index] : self.offsets_S1[index + 1]]
 

@@ -18,7 +18,7 @@ from megatron.core import parallel_state
 
 from tunedeck.conversations.scan import content_sha256
 from tunedeck.errors import DatasetInvalid
-from tunedeck.packing import EpochOrder, Layout, Split, split
+from tunedeck.packing import EpochOrder, Layout, Split, layout_of, split
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from tunedeck.tokens import ChatTokenizer, loss_mask, writes_like_the_template
@@ -63,7 +63,7 @@ def open_data(spec: ResolvedSpec, folder: RunFolder) -> DataSource:
     mask = loss_mask(spec.data.loss_mask_type, tokenizer)
     samples = _shared_samples(spec, folder, tokenizer, mask)
     parts = split(len(samples), spec.data.num_validation_rows, spec.seed)
-    layout = Layout(spec.batching.max_tokens_per_gpu, _multiple(spec), parallel_state.get_data_parallel_world_size())
+    layout = layout_of(spec)
     packer = Packer(samples, layout, parallel_state.get_data_parallel_rank(), tokenizer.pad_id)
     facts = _facts(samples, parts, layout, mask_is_template=writes_like_the_template(mask, tokenizer))
     return DataSource(packer, parts, spec, facts)
@@ -91,15 +91,6 @@ def _read(spec: ResolvedSpec, tokenizer: ChatTokenizer, mask: Any) -> Samples:
         what = f"{path} has changed since it was registered"
         raise DatasetInvalid.at("dataset", str(path), what, "register the data set again")
     return samples
-
-
-def _multiple(spec: ResolvedSpec) -> int:
-    """What the length of a microbatch must be a multiple of: sequence parallelism splits it over the tensor-parallel
-    ranks, and the blockwise FP8 kernels want 128 tokens on each."""
-    size = spec.parallelism.tensor_model_parallel_size
-    if spec.precision.fp8_format != "none":
-        return 128 * size
-    return size if spec.parallelism.sequence_parallel else 1
 
 
 def _facts(samples: Samples, parts: Split, layout: Layout, *, mask_is_template: bool) -> dict[str, Any]:

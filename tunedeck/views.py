@@ -12,6 +12,7 @@ from pydantic import Field, field_serializer
 from tunedeck.bus import HostFacts
 from tunedeck.errors import Problem
 from tunedeck.lifecycle import JobState
+from tunedeck.memory import MemoryEstimate
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import Component, JobSpec, Name
 
@@ -78,6 +79,7 @@ class CheckedSpec(Component):
     """The answer to "would this run?": problems is empty exactly when it would."""
 
     resolved: ResolvedSpec | None
+    memory: MemoryEstimate | None = Field(description="of the fullest rank; None where the spec would not run")
     problems: tuple[dict[str, Any], ...] = Field(description="Problem of errors.py, one per fault")
 
 

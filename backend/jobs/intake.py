@@ -16,12 +16,15 @@ from backend.datasets import queries as datasets
 from backend.db.tables import DatasetRow, ModelRow
 from backend.http.validation import problems_of
 from backend.models import queries as models
+from tunedeck.architecture import architecture_of
 from tunedeck.bus import HostFacts
 from tunedeck.errors import Problem, SpecInvalid
+from tunedeck.memory import capacity_bytes, estimate_memory
 from tunedeck.presets import apply_preset
-from tunedeck.resolve import DatasetFacts, ModelFacts, resolve
+from tunedeck.resolve import DatasetFacts, ModelFacts, choose_host, resolve
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import JobSpec
+from tunedeck.views import CheckedSpec
 
 
 def read_spec(raw: dict[str, Any]) -> JobSpec:
@@ -40,9 +43,19 @@ def resolve_spec(session: Session, spec: JobSpec, now: float) -> ResolvedSpec:
     unknown = _unknown_names(spec, model, dataset, held_out)
     if unknown or model is None or dataset is None:
         raise spec_invalid(unknown)
-    facts = [HostFacts.model_validate(row.facts) for row in hosts.alive(session, now)]
     validation = _dataset_facts(held_out) if held_out else None
-    return resolve(spec, _model_facts(model), _dataset_facts(dataset), facts, validation)
+    return resolve(spec, _model_facts(model), _dataset_facts(dataset), _hosts(session, now), validation)
+
+
+def check_spec(session: Session, spec: JobSpec, now: float) -> CheckedSpec:
+    """What `spec` would become, and whether it fits the host that it is resolved for. Raises SpecInvalid."""
+    resolved = resolve_spec(session, spec, now)
+    model, host = models.named(session, spec.model), choose_host(spec, _hosts(session, now), [])
+    if model is None or host is None:
+        raise RuntimeError("a model or host that was there in this transaction is gone")
+    capacity = capacity_bytes(host, resolved.hardware.num_devices)
+    memory = estimate_memory(architecture_of(model.config), resolved, capacity)
+    return CheckedSpec(resolved=resolved, memory=memory, problems=())
 
 
 def spec_invalid(problems: tuple[Problem, ...]) -> SpecInvalid:
@@ -63,6 +76,10 @@ def _unknown_names(
             message = f"no data set is registered as {name!r}"
             problems.append(Problem(field, name, message, "register it, or choose one of GET /api/v1/datasets"))
     return tuple(problems)
+
+
+def _hosts(session: Session, now: float) -> list[HostFacts]:
+    return [HostFacts.model_validate(row.facts) for row in hosts.alive(session, now)]
 
 
 def _model_facts(row: ModelRow) -> ModelFacts:

@@ -12,7 +12,7 @@ from backend.db.known_jobs import no_such_job
 from backend.db.pages import id_cursor, page_of
 from backend.db.tables import JobRow
 from backend.jobs import queries
-from backend.jobs.intake import read_spec, resolve_spec
+from backend.jobs.intake import check_spec, read_spec, resolve_spec
 from backend.jobs.queries import JobFilter
 from backend.jobs.transitions import announce, created, transition
 from backend.jobs.views import checkpoint_view, job_detail, job_view
@@ -40,9 +40,9 @@ def check(database: Database, raw: dict[str, Any], now: float) -> CheckedSpec:
     try:
         spec = read_spec(raw)
         with database.reading() as session:
-            return CheckedSpec(resolved=resolve_spec(session, spec, now), problems=())
+            return check_spec(session, spec, now)
     except BadInput as error:
-        return CheckedSpec(resolved=None, problems=tuple(asdict(problem) for problem in error.problems))
+        return CheckedSpec(resolved=None, memory=None, problems=tuple(asdict(problem) for problem in error.problems))
 
 
 def list_jobs(database: Database, wanted: JobFilter, cursor: str, limit: int) -> Page[JobView]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Attempt
 from tests.browser.scripted_worker import ScriptedAttempt, ScriptedWorker
+from tests.browser.service import BusAndBackend
+from tests.support.backend import write_model
 from tunedeck.client import Client
 
 
@@ -63,6 +66,23 @@ def test_a_fault_is_shown_at_its_field_and_what_was_typed_is_kept(page_of: Calla
     page.fill('[name="optimizer.lr"]', "fast")
     expect(page.locator('[data-field="optimizer.lr"] .fault')).to_be_visible()
     expect(page.locator('[name="optimizer.lr"]')).to_have_value("fast")
+
+
+def test_the_form_says_whether_it_fits_and_which_microbatch_would(
+    page: Page, service: BusAndBackend, client: Client
+) -> None:
+    shape = {"hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28, "vocab_size": 151_936}
+    client.add_model("as-large-as-1.7b", write_model(service.settings.models_dir / "large", **shape))
+    choose_model_and_data(page)
+    page.select_option('[name="model"]', "as-large-as-1.7b")
+    fit = page.locator("#fit")
+    expect(fit).to_have_attribute("data-verdict", "fits")
+    page.fill('[name="batching.max_tokens_per_gpu"]', "400000")
+    expect(fit).to_have_attribute("data-verdict", "does_not_fit")
+    advice = re.search(r"up to ([\d,]+) tokens would fit", fit.inner_text())
+    assert advice is not None
+    page.fill('[name="batching.max_tokens_per_gpu"]', advice[1].replace(",", ""))
+    expect(fit).to_have_attribute("data-verdict", "fits")
 
 
 def test_without_a_name_nothing_is_sent_and_the_field_is_focused(page: Page) -> None:

@@ -6,6 +6,7 @@ it would find them after the job waited for hours, one at a time.
 """
 
 from tunedeck.resolve.facts import DatasetFacts, ModelFacts
+from tunedeck.resolve.hardware import choose_host
 from tunedeck.resolve.resolve import resolve
 
-__all__ = ["DatasetFacts", "ModelFacts", "resolve"]
+__all__ = ["DatasetFacts", "ModelFacts", "choose_host", "resolve"]

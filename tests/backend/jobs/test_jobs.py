@@ -177,6 +177,16 @@ def test_the_time_left_is_the_steps_left_times_the_smoothed_step_time(stocked: T
     assert view["started_at"] == 2.0
 
 
+def test_check_estimates_the_memory_of_a_rank_against_its_share_of_the_host(stocked: TestClient) -> None:
+    memory = stocked.post(f"{JOBS}/check", json=SPEC | {"resources": {"num_devices": 2}}).json()["memory"]
+    assert memory["capacity_bytes"] == 4 << 30, "the host has 8 GiB"
+    assert memory["total_bytes"] == sum(part["bytes"] for part in memory["parts"])
+    assert memory["verdict"] == "fits"
+    huge = SPEC | {"batching": {"global_batch_size": 4, "max_tokens_per_gpu": 2**22}, "resources": {"num_devices": 4}}
+    too_much = stocked.post(f"{JOBS}/check", json=huge).json()["memory"]
+    assert (too_much["verdict"], too_much["largest_max_tokens_per_gpu"] < 2**22) == ("does_not_fit", True)
+
+
 def test_checkpoints_come_newest_first(stocked: TestClient) -> None:
     job_id = _create(stocked)["id"]
     with stocked.app.state.services.database.writing() as session:  # type: ignore[attr-defined]

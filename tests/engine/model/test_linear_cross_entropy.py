@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from tunedeck.memory import activations
 from worker.engine.model import linear_cross_entropy as module
 from worker.engine.model.linear_cross_entropy import linear_cross_entropy, rows_per_chunk
 
@@ -94,3 +95,7 @@ def test_chunks_of_qwen3_stay_near_half_a_gibibyte_of_bf16_logits() -> None:
     assert rows % 128 == 0
     assert rows * 151_936 * 2 <= 0.55 * 2**30
     assert rows_per_chunk(5, 320) == 128
+
+
+def test_the_memory_estimate_knows_how_many_logits_are_made_at_a_time() -> None:
+    assert activations.LOGITS_PER_CHUNK == module.LOGITS_PER_CHUNK

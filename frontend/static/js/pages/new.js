@@ -5,6 +5,7 @@
 import { ApiError, post } from "../api.js";
 import { copyable } from "../copy_text.js";
 import { byId, pageData, showFault } from "../dom.js";
+import { showFit } from "../form/fit.js";
 import { focusField, listProblems, showAtFields } from "../form/problems.js";
 import { readSpec } from "../form/read_spec.js";
 import { showSummary, summaryOf } from "../form/summary.js";
@@ -28,8 +29,8 @@ async function check() {
   checking = new AbortController();
   const { signal } = checking;
   try {
-    const { resolved, problems } = await post("/jobs/check", { ...spec, name: spec.name ?? "untitled" }, signal);
-    showVerdict(problems, resolved);
+    const checked = await post("/jobs/check", { ...spec, name: spec.name ?? "untitled" }, signal);
+    showVerdict(checked.problems, checked);
   } catch (error) {
     if (signal.aborted) return;
     if (error instanceof ApiError && error.problems.length) showVerdict(error.problems, null);
@@ -37,14 +38,17 @@ async function check() {
   }
 }
 
-function showVerdict(problems, resolved) {
+/** @param {any} checked CheckedSpec, null where there is none */
+function showVerdict(problems, checked) {
   const missing = Object.keys(NEEDED).filter((field) => !spec[field]);
   showAtFields(form, problems);
   listProblems(byId("problems"), form, problems);
-  showSummary(byId("summary"), resolved ? summaryOf(resolved) : []);
+  showFit(byId("fit"), checked?.memory ?? null, checked?.resolved);
+  showSummary(byId("summary"), checked?.resolved ? summaryOf(checked.resolved) : []);
   if (problems.length > 1) verdict("bad", `${problems.length} things to mend`);
   else if (problems.length) verdict("bad", "One thing to mend");
   else if (missing.length) verdict("wait", `Still needed: ${missing.map((field) => NEEDED[field]).join(", ")}.`);
+  else if (checked?.memory?.verdict === "does_not_fit") verdict("doubt", "Could start, but would run out of memory");
   else verdict("good", "Ready to start");
 }
 

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import tunedeck
-from tunedeck.cli import data, doctor, jobs, logs, models, serve, submit
+from tunedeck.cli import data, data_files, doctor, jobs, logs, models, serve, submit
 from tunedeck.cli.faults import print_fault
 from tunedeck.errors import TunedeckError
 
@@ -39,6 +39,8 @@ app.command()(logs.logs)
 app.command()(jobs.cancel)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.models, name="models")
+data.data.command()(data_files.inspect)
+data.data.command()(data_files.convert)
 app.add_typer(data.data, name="data")
 
 

@@ -17,7 +17,7 @@ from tunedeck.conversations.faults import Fault, excerpt, file_fault
 from tunedeck.conversations.files import FileRows, open_rows
 from tunedeck.conversations.reading import DEFAULT_READING, Reading, Shape
 from tunedeck.conversations.report import DatasetReport, FaultCount
-from tunedeck.conversations.shapes import MEND_SHAPE, Converter, columns_read, shape_of
+from tunedeck.conversations.shapes import MEND_SHAPE, Converter, columns_read, recognised, shape_of
 from tunedeck.conversations.tally import Tally
 from tunedeck.errors import DatasetInvalid, Problem
 
@@ -93,21 +93,15 @@ class _Pass:
                 yield number, self.judge.refuse(row)
                 continue
             if converter is None:
-                converter = Converter(self._recognised(number, row), self.reading)
+                self.columns = self.columns or tuple(row)
+                self.shape = recognised(self._path, number, row, columns)
+                converter = Converter(self.shape, self.reading)
             if self.reading.shape is None and (found := shape_of(row, columns)) != converter.shape:
                 yield number, self.judge.refuse(_other_shape(row, found, converter.shape))
                 continue
             yield number, self.judge.judge(converter.convert(row))
         if number == 0:
             raise file_fault(self._path, "", "holds no rows", "give at least one conversation")
-
-    def _recognised(self, number: int, row: dict[str, Any]) -> Shape:
-        self.columns = self.columns or tuple(row)
-        self.shape = shape_of(row, self.reading.columns)
-        if self.shape is None:
-            what = f"no known shape of conversation in the keys {excerpt(sorted(row))}"
-            raise file_fault(self._path, f"row {number}", what, MEND_SHAPE)
-        return self.shape
 
 
 def _other_shape(row: dict[str, Any], found: Shape | None, shape: Shape) -> Fault:

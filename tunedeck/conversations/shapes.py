@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from tunedeck.conversations.conversation import Conversation, Message
-from tunedeck.conversations.faults import Fault, Faulty, excerpt
+from tunedeck.conversations.faults import Fault, Faulty, excerpt, file_fault
 from tunedeck.conversations.reading import ColumnMapping, Reading, Shape
 from tunedeck.conversations.turns import Dialect, Row, refuse_media, text_of, tools_of
 
@@ -49,10 +50,25 @@ def shape_of(row: Row, columns: ColumnMapping) -> Shape | None:
     return None
 
 
+def recognised(path: Path, number: int, row: Row, columns: ColumnMapping) -> Shape:
+    """The shape of the first row that can be read. Raises DatasetInvalid where it has none that we know."""
+    shape = shape_of(row, columns)
+    if shape is None:
+        what = f"no known shape of conversation in the keys {excerpt(sorted(row))}"
+        raise file_fault(path, f"row {number}", what, MEND_SHAPE)
+    return shape
+
+
 def columns_read(columns: ColumnMapping) -> frozenset[str]:
     """The names of all columns that can matter: a file of columns need not read the others."""
     named = {getattr(columns, name) for name in ColumnMapping.model_fields if not name.endswith("_key")}
     return frozenset(named | {"functions", "images", "videos", "audios"})
+
+
+def keys_of(shape: Shape, columns: ColumnMapping) -> tuple[str, str]:
+    """Under which keys a turn holds its role and its text."""
+    role_key, content_key = _KEYS[shape]
+    return columns.role_key or role_key, columns.content_key or content_key
 
 
 class Converter:
@@ -61,10 +77,7 @@ class Converter:
     def __init__(self, shape: Shape, reading: Reading) -> None:
         self.shape = shape
         self._columns = reading.columns
-        role_key, content_key = _KEYS[shape]
-        self._dialect = Dialect(
-            reading.columns.role_key or role_key, reading.columns.content_key or content_key, reading.roles
-        )
+        self._dialect = Dialect(*keys_of(shape, reading.columns), reading.roles)
         turns: Mapping[Shape, Callable[[Row], _Turns]] = {
             "messages": self._from_messages,
             "sharegpt": self._from_sharegpt,

@@ -17,7 +17,7 @@ from tunedeck.conversations.faults import Faulty, excerpt
 
 Row = dict[str, Any]
 
-_ROLES: Final[dict[str, Role]] = {
+ROLES: Final[dict[str, Role]] = {
     "system": "system",
     "developer": "system",
     "user": "user",
@@ -36,7 +36,7 @@ _MEDIA_KEYS = ("images", "videos", "audios")
 _REASONING_KEYS = ("reasoning_content", "thinking")
 _WEIGHT_KEYS = ("step_loss_mask", "loss_weight", "weight")
 # What a turn may have beside role and content; most have none of it.
-_SPECIAL_KEYS = frozenset({*_MEDIA_KEYS, *_REASONING_KEYS, *_WEIGHT_KEYS, "tool_calls", "function_call"}) | {
+SPECIAL_KEYS = frozenset({*_MEDIA_KEYS, *_REASONING_KEYS, *_WEIGHT_KEYS, "tool_calls", "function_call"}) | {
     "name",
     "tool_call_id",
 }
@@ -60,7 +60,7 @@ class Dialect:
         role = self._role(name)
         if role is None:
             return _calling(text_of(item.get(self.content_key), self.content_key), item)
-        special = not _SPECIAL_KEYS.isdisjoint(item)
+        special = not SPECIAL_KEYS.isdisjoint(item)
         calls = _calls(item) if special else ()
         content = item.get(self.content_key)
         if content is None and calls:
@@ -76,10 +76,10 @@ class Dialect:
     def _role(self, name: Any) -> Role | None:
         """None for a turn that is a call."""
         if not isinstance(name, str):
-            raise Faulty("unknown_role", f"role {excerpt(name)} is not text", f"use one of {', '.join(_ROLES)}")
-        role = self.roles.get(name) or _ROLES.get(name)
+            raise Faulty("unknown_role", f"role {excerpt(name)} is not text", f"use one of {', '.join(ROLES)}")
+        role = self.roles.get(name) or ROLES.get(name)
         if role is None and name not in _CALL_ROLES:
-            mend = f"use one of {', '.join(_ROLES)}, or say what {excerpt(name)} stands for"
+            mend = f"use one of {', '.join(ROLES)}, or say what {excerpt(name)} stands for"
             raise Faulty("unknown_role", f"unknown role {excerpt(name)}", mend)
         return role
 

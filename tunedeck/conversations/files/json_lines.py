@@ -31,18 +31,27 @@ def line_rows(path: Path, stream: ByteStream) -> Iterator[tuple[int, dict[str, A
 
 def lines(path: Path, stream: ByteStream) -> Iterator[bytes]:
     """The lines that are not blank, without white space around them."""
-    rest = b""
-    number = 0
-    while chunk := stream.read(max(CHUNK_BYTES, len(rest))):
-        *whole, rest = (rest + chunk if rest else chunk.removeprefix(b"\xef\xbb\xbf")).split(b"\n")
-        for line in whole:
+    for block in line_blocks(path, stream, CHUNK_BYTES):
+        for line in block.split(b"\n"):
             if line := line.strip():
-                number += 1
                 yield line
+
+
+def line_blocks(path: Path, stream: ByteStream, num_bytes: int) -> Iterator[bytes]:
+    """Blocks of whole lines, of about `num_bytes` where no line is longer."""
+    rest = b""
+    start = 0
+    while chunk := stream.read(max(num_bytes, len(rest))):
+        block = rest + chunk if rest or start else chunk.removeprefix(b"\xef\xbb\xbf")
+        end = block.rfind(b"\n") + 1
+        if end:
+            yield block[:end]
+        rest = block[end:]
+        start += end
         if len(rest) > _MOST_ROW_BYTES:
-            what = f"longer than {_MOST_ROW_BYTES:,} bytes without an end of line"
-            raise file_fault(path, f"row {number + 1}", what, "write one object a line, or split the conversation")
-    if rest := rest.strip():
+            what = f"a line is longer than {_MOST_ROW_BYTES:,} bytes"
+            raise file_fault(path, f"behind byte {start:,}", what, "write one object a line, or split the conversation")
+    if rest.strip():
         yield rest
 
 

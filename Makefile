@@ -35,9 +35,9 @@ clean: ## remove what was installed and built; data in .tunedeck stays
 
 # Each stamp is newer than what it was made from, so that nothing is installed twice.
 $(VENV)/.installed: $(INPUTS)
-	@scripts/install.sh server,worker
+	@scripts/install.sh server,worker,hub
 	@touch $@
 
 $(VENV)/.installed-dev: $(INPUTS)
-	@scripts/install.sh server,worker,dev
+	@scripts/install.sh server,worker,hub,dev
 	@touch $(VENV)/.installed $@

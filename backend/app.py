@@ -16,8 +16,9 @@ from backend.accounts.routes import router as accounts_router
 from backend.accounts.token_file import ensure_token
 from backend.background import Background
 from backend.cluster.routes import router as cluster_router
+from backend.datasets.checking import Checks
 from backend.datasets.routes import router as datasets_router
-from backend.datasets.upload import remove_unfinished
+from backend.datasets.service import Registry
 from backend.db.database import Database
 from backend.db.migrate import migrate
 from backend.events.routes import router as events_router
@@ -36,6 +37,10 @@ from backend.models.routes import router as models_router
 from backend.pages.rendering import build_environment
 from backend.pages.routes import router as pages_router
 from backend.presets.routes import router as presets_router
+from backend.uploads.routes import router as uploads_router
+from backend.uploads.store import UploadStore
+from backend.works.routes import router as works_router
+from backend.works.works import Works
 from tunedeck import __version__
 from tunedeck.errors import BadInput, DiskFull, LoginRequired, OriginRefused, TooLarge, Unavailable
 from tunedeck.settings import Settings
@@ -47,6 +52,8 @@ _REST = (
     events_router,
     models_router,
     datasets_router,
+    uploads_router,
+    works_router,
     presets_router,
     cluster_router,
     feed_router,
@@ -106,12 +113,15 @@ def _start(settings: Settings) -> Services:
     database = Database(settings.resolved_database_url())
     migrate(database)
     ensure_token(settings.token_file, database, time.time())
-    remove_unfinished(settings.datasets_dir)
-    background = Background(settings, database)
+    uploads = UploadStore(settings.uploads_dir, settings.max_upload_bytes, settings.upload_lifetime_s)
+    works = Works()
+    registry = Registry(settings, database, uploads, works, Checks())
+    background = Background(settings, database, uploads)
     background.start()
-    return Services(settings, database, background, build_environment())
+    return Services(settings, database, background, build_environment(), uploads, works, registry)
 
 
 def _stop(services: Services) -> None:
+    services.works.close()
     services.background.stop()
     services.database.close()

@@ -1,6 +1,6 @@
-"""What one backend process does besides answering requests: lead, schedule, ingest, compact, publish.
+"""What one backend process does besides answering requests: lead, schedule, ingest, compact, tidy up, publish.
 
-Five threads, because everything that they do blocks on the database or the bus. All but the pump of the feed rest
+Six threads, because everything that they do blocks on the database or the bus. All but the pump of the feed rest
 while another backend is the leader. None of them may fail silently, and none may take the pages down: a bus that is
 away shows in /health and nowhere else.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 
 from backend.bus import connect
+from backend.datasets.housekeeping import SWEEP_EVERY_S, Housekeeping
 from backend.db.database import Database
 from backend.feed.hub import Hub
 from backend.feed.pump import LOOK_AGAIN_S, Pump
@@ -18,6 +19,7 @@ from backend.loop import Loop
 from backend.metrics.compactor import COMPACT_EVERY_S, Compactor
 from backend.scheduler.leadership import RENEWAL_S, Leadership
 from backend.scheduler.scheduler import TICK_S, Scheduler
+from backend.uploads.store import UploadStore
 from tunedeck.errors import TunedeckError
 from tunedeck.settings import Settings
 
@@ -27,7 +29,7 @@ STOP_TIMEOUT_S = 5.0
 
 
 class Background:
-    def __init__(self, settings: Settings, database: Database) -> None:
+    def __init__(self, settings: Settings, database: Database, uploads: UploadStore) -> None:
         self.hub = Hub()
         self.bus = connect(settings.resolved_redis_url())
         self._leadership = Leadership(database)
@@ -43,16 +45,19 @@ class Background:
             is_watched=lambda: self.hub.num_listeners > 0,
         )
         self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.listening_for_s)
+        housekeeping = Housekeeping(settings, database, uploads, self._leadership)
         self._leader_loop = Loop("leader", self._leadership.renew, RENEWAL_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
+        self._housekeeping_loop = Loop("housekeeping", housekeeping.sweep, SWEEP_EVERY_S)
         self._feed_loop = Loop("feed", pump.pump, LOOK_AGAIN_S)
         # In the order in which they stop: what writes before what publishes, and the lease last.
         self._loops = (
             self._scheduler_loop,
             self._ingest_loop,
             self._compactor_loop,
+            self._housekeeping_loop,
             self._feed_loop,
             self._leader_loop,
         )

@@ -11,7 +11,7 @@ COPY backend backend
 COPY worker worker
 COPY frontend frontend
 COPY migrations migrations
-RUN pip install ".[server]"
+RUN pip install ".[server,hub]"
 
 # Away from the sources: what runs is what was installed.
 WORKDIR /data

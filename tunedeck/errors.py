@@ -7,6 +7,7 @@ The alternative, one exception per HTTP status, was rejected: the command line a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Self
 
@@ -87,6 +88,12 @@ class Conflict(TunedeckError):
     http_status = 409
 
 
+class DatasetInUse(Conflict):
+    """Jobs that have not ended name the data set; the message names them."""
+
+    code = "dataset_in_use"
+
+
 class IllegalTransition(Conflict):
     code = "illegal_transition"
 
@@ -104,6 +111,25 @@ class OriginRefused(TunedeckError):
 class TooLarge(TunedeckError):
     code = "too_large"
     http_status = 413
+
+
+class VersionRefused(TunedeckError):
+    """A protocol version that is not spoken here."""
+
+    code = "version_refused"
+    http_status = 412
+
+
+class WrongMediaType(TunedeckError):
+    code = "wrong_media_type"
+    http_status = 415
+
+
+class ChecksumMismatch(TunedeckError):
+    """What arrived is not what was sent. 460 is the status that tus gives it."""
+
+    code = "checksum_mismatch"
+    http_status = 460
 
 
 class Unavailable(TunedeckError):
@@ -172,3 +198,20 @@ class Fenced(EngineFailed):
     """This attempt has been replaced by a newer one and must not publish anything more."""
 
     code = "fenced"
+
+
+def by_code() -> dict[str, type[TunedeckError]]:
+    """Every error class by its code."""
+    found: dict[str, type[TunedeckError]] = {}
+    waiting: list[type[TunedeckError]] = [TunedeckError]
+    while waiting:
+        kind = waiting.pop()
+        found[kind.code] = kind
+        waiting.extend(kind.__subclasses__())
+    return found
+
+
+def error_of(told: Mapping[str, Any]) -> TunedeckError:
+    """The error that `as_dict` told, across a process; a code that is unknown here becomes the general error."""
+    kind = by_code().get(told["code"], TunedeckError)
+    return kind(told["message"], told["mend"], tuple(Problem(**problem) for problem in told["problems"]))

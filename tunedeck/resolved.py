@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
+from tunedeck.conversations.reading import Reading
 from tunedeck.spec import (
     Checkpointing,
     Component,
@@ -45,8 +48,10 @@ class ResolvedData(Component):
     """With a validation data set, `validation_path` names its file and nothing is held out of the training rows."""
 
     name: str
+    version: int = Field(1, description="of the data set; its content is named by content_sha256")
     path: str
     content_sha256: str
+    reading: Reading = Field(Reading(), description="how the file is read: as it was checked at registration")
     num_rows: int
     loss_mask_type: LossMaskType
     calculate_per_token_loss: bool
@@ -54,6 +59,8 @@ class ResolvedData(Component):
     validation_dataset: str
     validation_path: str
     validation_sha256: str
+    validation_version: int = 1
+    validation_reading: Reading = Reading()
 
 
 class ResolvedBatching(Component):

@@ -31,7 +31,10 @@ class Settings(BaseSettings):
     lease_s: float = Field(15.0, gt=0, description="an attempt without a heartbeat for so long is given up")
     stop_grace_s: float = Field(60.0, gt=0, description="time for a last checkpoint before the processes are ended")
     max_attempts: int = Field(3, ge=1, description="attempts of a job before a lost host fails it")
-    max_upload_bytes: int = Field(8 << 30, gt=0)
+    max_upload_bytes: int = Field(64 << 30, gt=0)
+    hub_enabled: bool = Field(True, description="whether data sets may be fetched from the Hugging Face hub")
+    upload_lifetime_s: float = Field(24 * 3600.0, gt=0, description="an unfinished upload is kept so long")
+    trash_lifetime_s: float = Field(7 * 24 * 3600.0, gt=0, description="a deleted data set can be restored so long")
 
     def resolved_redis_url(self) -> str:
         return self.redis_url or f"unix://{self.bus_dir.resolve()}/valkey.sock"
@@ -50,6 +53,10 @@ class Settings(BaseSettings):
     @property
     def datasets_dir(self) -> Path:
         return self.data_dir / "datasets"
+
+    @property
+    def uploads_dir(self) -> Path:
+        return self.data_dir / "uploads"
 
     @property
     def token_file(self) -> Path:

@@ -29,6 +29,7 @@ Label = Annotated[str, Field(pattern=r"^[^\s/\\#?%:]{1,128}$", description="no s
 class Data(Component):
     """What is trained: which tokens of a conversation count, how their losses are averaged, what is held out."""
 
+    dataset_version: Positive | None = Field(None, description="None: the newest version of the data set")
     loss_mask_type: LossMaskType = Field("qwen", description="which tokens are trained; docs/recipe.md compares them")
     calculate_per_token_loss: bool = Field(
         True, description="mean over all trained tokens of a batch; off: mean over conversations of their own means"

@@ -5,11 +5,12 @@ Times are unix seconds; sizes are bytes; a number that is not known yet is None.
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Self, TypeVar
 
-from pydantic import Field, field_serializer
+from pydantic import Field, field_serializer, model_validator
 
 from tunedeck.bus import HostFacts
+from tunedeck.conversations import DatasetReport, Reading, Shape
 from tunedeck.errors import Problem
 from tunedeck.lifecycle import JobState
 from tunedeck.memory import MemoryEstimate
@@ -144,22 +145,89 @@ class ModelView(Component):
     created_at: float
 
 
-class RegisterDataset(Component):
+class HubSource(Component):
+    """A data set of the Hugging Face hub. `config` and `revision` ""`: the default ones."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?$", max_length=200, description="owner/name")
+    config: str = Field("", max_length=200)
+    split: str = Field("train", pattern=r"^\w[\w.-]*$", max_length=80)
+    revision: str = Field("", max_length=200)
+
+
+class CheckDataset(Component):
+    """Exactly one of `path`, `upload` and `hub` says where the rows are."""
+
+    path: str = Field("", max_length=4096, description="a file below a configured root")
+    upload: str = Field("", max_length=32, description="id of a complete upload")
+    hub: HubSource | None = None
+    reading: Reading = Reading()
+
+    @model_validator(mode="after")
+    def _exactly_one_source(self) -> Self:
+        given = [name for name in ("path", "upload", "hub") if getattr(self, name)]
+        if len(given) != 1:
+            raise ValueError(f"give one of path, upload and hub, not {' and '.join(given) or 'none of them'}")
+        return self
+
+
+class RegisterDataset(CheckDataset):
+    """With `sha256` (hexadecimal) the file must have that content."""
+
     name: Name
-    path: str = Field(min_length=1, max_length=4096, description="a JSON or JSONL file below a configured root")
+    sha256: str = Field("", pattern=r"^([0-9a-f]{64})?$")
+    new_version: bool = Field(False, description="add a version to the data set of that name")
 
 
 class DatasetView(Component):
+    """One version of a data set; a version is never changed."""
+
     id: str
+    owner: str
     name: str
+    version: int
+    newest_version: int
+    source: Literal["path", "upload", "hub"]
+    origin: str = Field(description="what its user named it by: a path, a file name, an id of the hub")
     path: str
-    shape: Literal["messages", "sharegpt", "alpaca", "prompt_completion"]
+    shape: Shape
     num_rows: int
     num_trainable_rows: int
     size_bytes: int
     content_sha256: str
     sample: tuple[dict[str, Any], ...] = Field(description="the first rows as messages")
+    reading: Reading
+    report: DatasetReport | None = Field(description="None: it was registered before rows were checked")
     created_at: float
+    trashed_at: float | None
+
+
+class UploadView(Component):
+    """A file on its way. `offset` is how much of it is safe on the server's disk."""
+
+    id: str
+    file_name: str
+    num_bytes: int
+    offset: int
+    last_modified_ms: int = Field(description="as the client said, to know the file again; 0: it did not")
+    created_at: float
+    expires_at: float
+
+
+class WorkView(Component):
+    """Long work of the backend. `done` of `total` `unit`s; total 0: not known. `result` is what the call that began it
+    would have answered, had it been quick."""
+
+    id: str
+    kind: str
+    title: str
+    state: Literal["waiting", "running", "stopping", "succeeded", "failed", "cancelled"]
+    done: int
+    total: int
+    unit: str
+    created_at: float
+    ended_at: float | None
+    result: Any
+    fault: dict[str, Any] | None = Field(description="code, message, mend, problems of errors.py")
 
 
 class HostView(Component):

@@ -16,9 +16,10 @@ def token_hashed(session: Session, sha256: str) -> TokenRow | None:
     return session.scalar(select(TokenRow).where(TokenRow.sha256 == sha256))
 
 
-def is_live_session(session: Session, sha256: str, now: float) -> bool:
-    query = select(SessionRow.sha256).where(SessionRow.sha256 == sha256, SessionRow.expires_at > now)
-    return session.scalar(query) is not None
+def token_of_session(session: Session, sha256: str, now: float) -> TokenRow | None:
+    """The token that a login was made with, None where the login is unknown or has run out."""
+    query = select(TokenRow).join(SessionRow, SessionRow.token_id == TokenRow.id)
+    return session.scalar(query.where(SessionRow.sha256 == sha256, SessionRow.expires_at > now))
 
 
 def delete_session(session: Session, sha256: str) -> None:

@@ -18,17 +18,19 @@ SESSION_LIFETIME_S = 30 * 24 * 3600
 _MEND = "open the link that `tunedeck up` printed, or send `Authorization: Bearer TOKEN`"
 
 
-def require_login(database: Database, authorization: str, cookie: str, now: float) -> None:
-    """Raise LoginRequired unless the header or the cookie proves a login. A wrong token is not saved by a cookie."""
+def require_login(database: Database, authorization: str, cookie: str, now: float) -> str:
+    """The name of the token that the header or the cookie proves a login with; a wrong token is not saved by a cookie.
+    Raises LoginRequired."""
     if not authorization and not cookie:
         raise LoginRequired("this needs a login", _MEND)
     with database.reading() as session:
         if authorization:
-            known = queries.token_hashed(session, sha256_of(_bearer(authorization))) is not None
+            token = queries.token_hashed(session, sha256_of(_bearer(authorization)))
         else:
-            known = queries.is_live_session(session, sha256_of(cookie), now)
-    if not known:
+            token = queries.token_of_session(session, sha256_of(cookie), now)
+    if token is None:
         raise LoginRequired("the token or login is not valid (any more)", _MEND)
+    return token.name
 
 
 def log_in(database: Database, token: str, now: float) -> str:

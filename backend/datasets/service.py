@@ -1,110 +1,187 @@
-"""Registering, uploading and listing data sets. A file is read once, whole, before its row is stored."""
+"""Registering, finding and listing data sets. A file is read once, whole, before a version of it is stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+import hmac
+import time
+from dataclasses import dataclass
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.allowed_paths import resolve_below
 from backend.datasets import queries
-from backend.datasets.upload import Upload
+from backend.datasets.checking import Checks, at_field, is_quick
+from backend.datasets.sources import Source, source_of
+from backend.datasets.views import dataset_view
 from backend.db.database import Database
 from backend.db.pages import id_cursor, page_of
-from backend.db.tables import DatasetRow
+from backend.db.tables import DatasetRow, DatasetVersionRow
+from backend.uploads.store import UploadStore
+from backend.works.works import Work, Works
 from tunedeck.conversations import DatasetReport
-from tunedeck.conversations.scan import scan
-from tunedeck.errors import Conflict, DatasetInvalid, NotFound
+from tunedeck.conversations.scan import require_trainable
+from tunedeck.errors import BadInput, ChecksumMismatch, Conflict, DatasetInvalid, NotFound
 from tunedeck.ids import new_id
 from tunedeck.settings import Settings
-from tunedeck.views import DatasetView, Page, RegisterDataset
+from tunedeck.views import CheckDataset, DatasetView, Page, RegisterDataset
 
 
-def register(database: Database, settings: Settings, asked: RegisterDataset, now: float) -> DatasetView:
-    """Read the file and store it under a name that is free. Raises DatasetInvalid, PathRefused, Conflict."""
-    path = resolve_below(asked.path, settings.datasets_dir.resolve(), settings.allowed_dataset_roots())
-    report = scan(path)
-    with database.writing() as session:
-        return dataset_view(_store(session, asked.name, path, report, now))
+@dataclass(frozen=True)
+class Registry:
+    """What checking and registering work with."""
+
+    settings: Settings
+    database: Database
+    uploads: UploadStore
+    works: Works
+    checks: Checks
+
+    def check(self, owner: str, asked: CheckDataset) -> DatasetReport | Work:
+        """What is in a file and how it would be read; nothing is stored. Work, where that takes time."""
+        _refuse_hub(self.settings, asked)
+        if self._is_quick(owner, asked):
+            return self._report(owner, asked, None)[1]
+        key = f"check {owner} {asked.model_dump_json()}"
+        work = Work(owner, "check", _title(asked), "rows")
+        return self.works.start(key, work, lambda work: self._report(owner, asked, work)[1])
+
+    def register(self, owner: str, asked: RegisterDataset) -> DatasetView | Work:
+        """A new data set, or a new version of one. Raises DatasetInvalid, PathRefused, Conflict; then nothing is stored
+        and an upload is kept."""
+        _refuse_hub(self.settings, asked)
+        with self.database.reading() as session:
+            _require_free(session, owner, asked)
+        if self._is_quick(owner, asked):
+            return self._register(owner, asked, None)
+        key = f"registration {owner} {asked.model_dump_json()}"
+        work = Work(owner, "registration", asked.name, "rows")
+        return self.works.start(key, work, lambda work: self._register(owner, asked, work))
+
+    def _is_quick(self, owner: str, asked: CheckDataset) -> bool:
+        return asked.hub is None and is_quick(source_of(asked, owner, self.settings, self.uploads, None).path)
+
+    def _report(self, owner: str, asked: CheckDataset, work: Work | None) -> tuple[Source, DatasetReport]:
+        source = source_of(asked, owner, self.settings, self.uploads, work)
+        return source, self.checks.report(source, asked.reading, work)
+
+    def _register(self, owner: str, asked: RegisterDataset, work: Work | None) -> DatasetView:
+        source, report = self._report(owner, asked, work)
+        _require_content(asked, report)
+        try:
+            require_trainable(source.path, report)
+        except DatasetInvalid as fault:
+            raise at_field(source, fault) from fault
+        final = source.path
+        try:
+            with self.database.writing() as session:
+                dataset = _named_or_new(session, owner, asked)
+                final = source.keep(asked.name, self.settings)
+                version = _version(dataset, source, final, asked, report)
+                session.add(version)
+            view = dataset_view(dataset, version)
+        except BaseException:
+            if final != source.path:
+                final.rename(source.path)
+            raise
+        if source.kind == "upload":
+            self.uploads.remove(owner, asked.upload)
+        return view
 
 
-def add_upload(database: Database, settings: Settings, upload: Upload, now: float) -> DatasetView:
-    """Take over an uploaded file: renamed into place only when it is good, gone again when its row is not stored."""
-    with _faults_at_file(upload):
-        report = scan(upload.path)
-    final = settings.datasets_dir.resolve() / f"{upload.name}-{new_id()[-6:]}{upload.suffix}"
-    try:
-        with database.writing() as session:
-            row = _store(session, upload.name, final, report, now)
-            upload.path.rename(final)
-        return dataset_view(row)
-    except BaseException:
-        final.unlink(missing_ok=True)
-        raise
-
-
-def list_datasets(database: Database, cursor: str, limit: int) -> Page[DatasetView]:
+def list_datasets(database: Database, owner: str, cursor: str, limit: int, trashed: bool = False) -> Page[DatasetView]:
+    """The newest version of each, newest data set first."""
     with database.reading() as session:
-        found = queries.newest_first(session, id_cursor(cursor), limit + 1)
-    return page_of(found, limit, lambda row: row.id, dataset_view)
+        found = queries.newest_first(session, owner, trashed, id_cursor(cursor), limit + 1)
+    return page_of(found, limit, lambda row: row[0].id, lambda row: dataset_view(*row))
 
 
-def get(database: Database, name: str) -> DatasetView:
+def get(database: Database, owner: str, name: str, number: int | None = None) -> DatasetView:
+    """A version, the newest for None; also of what lies in the trash. Raises NotFound."""
     with database.reading() as session:
-        row = queries.named(session, name)
-    if row is None:
+        dataset = require(session, owner, name)
+        return dataset_view(dataset, require_version(session, dataset, number))
+
+
+def versions(database: Database, owner: str, name: str) -> Page[DatasetView]:
+    """Newest first."""
+    with database.reading() as session:
+        dataset = require(session, owner, name)
+        found = queries.versions(session, dataset.id)
+    return Page[DatasetView](items=tuple(dataset_view(dataset, version) for version in found))
+
+
+def require(session: Session, owner: str, name: str) -> DatasetRow:
+    dataset = queries.named(session, owner, name)
+    if dataset is None:
         raise NotFound(f"no data set is registered as {name!r}", "list the data sets: GET /api/v1/datasets")
-    return dataset_view(row)
+    return dataset
 
 
-def dataset_view(row: DatasetRow) -> DatasetView:
-    return DatasetView.model_validate(
-        {name: getattr(row, name) for name in DatasetView.model_fields} | {"sample": tuple(row.sample)}
+def require_version(session: Session, dataset: DatasetRow, number: int | None) -> DatasetVersionRow:
+    version = queries.version(session, dataset, number)
+    if version is None:
+        message = f"{dataset.name!r} has no version {number}"
+        raise NotFound(message, f"its versions are 1 to {dataset.newest_version}")
+    return version
+
+
+def _require_free(session: Session, owner: str, asked: RegisterDataset) -> None:
+    """Asked before the file is read, so that nobody waits an hour for a name that is taken."""
+    dataset = queries.named(session, owner, asked.name)
+    if dataset is not None and dataset.trashed_at is not None:
+        message = f"the data set {asked.name!r} lies in the trash"
+        raise Conflict(message, f"restore it, or delete it for good, or choose another name than {asked.name!r}")
+    if dataset is not None and not asked.new_version:
+        mend = "choose another name, or add it as a new version (new_version)"
+        raise Conflict(f"a data set is already registered as {asked.name!r}", mend)
+    if dataset is None and asked.new_version:
+        message = f"no data set is registered as {asked.name!r}, so it cannot get a new version"
+        raise NotFound(message, "leave new_version out")
+
+
+def _require_content(asked: RegisterDataset, report: DatasetReport) -> None:
+    if asked.sha256 and not hmac.compare_digest(asked.sha256, report.content_sha256):
+        message = f"the file here has the SHA-256 {report.content_sha256}, not {asked.sha256}"
+        raise ChecksumMismatch(message, "send the file again")
+
+
+def _named_or_new(session: Session, owner: str, asked: RegisterDataset) -> DatasetRow:
+    _require_free(session, owner, asked)
+    dataset = queries.named(session, owner, asked.name)
+    if dataset is not None:
+        dataset.newest_version += 1
+        return dataset
+    dataset = DatasetRow(
+        id=new_id(), owner=owner, name=asked.name, newest_version=1, created_at=time.time(), trashed_at=None
     )
-
-
-def _store(session: Session, name: str, path: Path, report: DatasetReport, now: float) -> DatasetRow:
-    row = DatasetRow(
-        id=new_id(),
-        name=name,
-        path=str(path),
-        shape=report.shape,
-        num_rows=report.num_rows,
-        num_trainable_rows=report.num_trainable_rows,
-        size_bytes=report.size_bytes,
-        content_sha256=report.content_sha256,
-        sample=[_sendable(turn) for turn in report.sample],
-        created_at=now,
-    )
-    session.add(row)
+    session.add(dataset)
     try:
         session.flush()
     except IntegrityError as fault:
-        raise Conflict(f"a data set is already registered as {name!r}", "choose another name") from fault
-    return row
+        raise Conflict(f"a data set is already registered as {asked.name!r}", "choose another name") from fault
+    return dataset
 
 
-def _sendable(value: Any) -> Any:
-    """Half a surrogate pair is valid in JSON but cannot be sent as UTF-8: it is shown as a question mark."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
-    if isinstance(value, dict):
-        return {_sendable(key): _sendable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_sendable(item) for item in value]
-    return value
+def _version(
+    dataset: DatasetRow, source: Source, path: object, asked: RegisterDataset, report: DatasetReport
+) -> DatasetVersionRow:
+    return DatasetVersionRow(
+        dataset_id=dataset.id,
+        number=dataset.newest_version,
+        source=source.kind,
+        origin=source.origin,
+        path=str(path),
+        reading=asked.reading.model_dump(mode="json"),
+        report=report.model_dump(mode="json"),
+        created_at=time.time(),
+    )
 
 
-@contextmanager
-def _faults_at_file(upload: Upload) -> Iterator[None]:
-    """Faults of the content belong to the field `file` of the form; the user never named our path."""
-    try:
-        yield
-    except DatasetInvalid as fault:
-        problems = tuple(replace(problem, field="file", value=upload.file_name) for problem in fault.problems)
-        raise DatasetInvalid(fault.message, fault.mend, problems) from fault
+def _refuse_hub(settings: Settings, asked: CheckDataset) -> None:
+    if asked.hub is not None and not settings.hub_enabled:
+        message = f"{asked.hub.id!r} cannot be fetched: the hub is switched off here"
+        raise BadInput.at("hub", asked.hub.id, message, "upload the file, or set TUNEDECK_HUB_ENABLED=true")
+
+
+def _title(asked: CheckDataset) -> str:
+    return asked.path or (asked.hub.id if asked.hub else "an upload")

@@ -71,16 +71,42 @@ class ModelRow(Base):
 
 
 class DatasetRow(Base):
+    """The name of a data set, kept for it also while it lies in the trash (`trashed_at`)."""
+
     __tablename__ = "datasets"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    name: Mapped[str] = mapped_column(String(80), unique=True)
+    owner: Mapped[str] = mapped_column(String(80))
+    name: Mapped[str] = mapped_column(String(80))
+    newest_version: Mapped[int]
+    created_at: Mapped[float]
+    trashed_at: Mapped[float | None] = mapped_column(index=True)
+    __table_args__ = (UniqueConstraint("owner", "name"),)
+
+
+class DatasetVersionRow(Base):
+    """One state of a data set: a file, how it is read, and what was found in it. A row is never changed.
+
+    `source` is path, upload or hub, and `origin` what the user named it by; files of uploads and of the hub are ours.
+    """
+
+    __tablename__ = "dataset_versions"
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)
+    source: Mapped[str] = mapped_column(String(16))
+    origin: Mapped[str] = mapped_column(Text)
     path: Mapped[str] = mapped_column(Text)
-    shape: Mapped[str] = mapped_column(String(32))
-    num_rows: Mapped[int] = mapped_column(BigInteger)
-    num_trainable_rows: Mapped[int] = mapped_column(BigInteger)
-    size_bytes: Mapped[int] = mapped_column(BigInteger)
-    content_sha256: Mapped[str] = mapped_column(String(64))
-    sample: Mapped[list[dict[str, Any]]] = mapped_column(JSON)
+    reading: Mapped[dict[str, Any]] = mapped_column(JSON)
+    report: Mapped[dict[str, Any]] = mapped_column(JSON)
+    created_at: Mapped[float]
+
+
+class DatasetStatisticsRow(Base):
+    """Lengths and packing of one version under one model, mask and layout: `key` is the SHA-256 of what was asked."""
+
+    __tablename__ = "dataset_statistics"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    dataset_id: Mapped[str] = mapped_column(ForeignKey("datasets.id", ondelete="CASCADE"), index=True)
+    statistics: Mapped[dict[str, Any]] = mapped_column(JSON)
     created_at: Mapped[float]
 
 
@@ -104,6 +130,8 @@ class JobRow(Base):
     desired: Mapped[str] = mapped_column(String(16), default="run")
     model: Mapped[str] = mapped_column(String(80), index=True)
     dataset: Mapped[str] = mapped_column(String(80), index=True)
+    dataset_id: Mapped[str] = mapped_column(String(32), index=True, default="")
+    validation_dataset_id: Mapped[str] = mapped_column(String(32), index=True, default="")
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     resolved: Mapped[dict[str, Any]] = mapped_column(JSON)
     attempt: Mapped[int] = mapped_column(default=0)

@@ -23,7 +23,7 @@ from tunedeck.settings import Settings
 
 # A spec has some 2 KB. Uploads, the only large bodies, have a limit of their own.
 MAX_BODY_BYTES = 1 << 20
-UPLOAD_PATH = "/api/v1/datasets/upload"
+UPLOAD_PREFIX = "/api/v1/uploads/"
 OPEN_PATHS = ("/login",)
 OPEN_PREFIXES = ("/static/",)
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
@@ -46,7 +46,7 @@ class Guards:
             check_origin(request)
             check_length(request)
             if not _is_open(request.url.path):
-                await run_in_threadpool(_check_login, request)
+                scope.setdefault("state", {})["owner"] = await run_in_threadpool(_check_login, request)
         except TunedeckError as error:
             await error_response(request, error)(scope, receive, send)
             return
@@ -76,14 +76,15 @@ def check_length(request: Request) -> None:
     """Raise TooLarge for a body that says itself that it is too long, before it is read. FastAPI would do so too (what
     does not say its length is left to it), but starlette 1.10 answers then in plain text that nothing can change."""
     length = request.headers.get("content-length", "")
-    if request.url.path != UPLOAD_PATH and length.isdecimal() and int(length) > MAX_BODY_BYTES:
+    if not request.url.path.startswith(UPLOAD_PREFIX) and length.isdecimal() and int(length) > MAX_BODY_BYTES:
         raise TooLarge(f"the body has {int(length):,} bytes", f"send at most {MAX_BODY_BYTES:,} bytes")
 
 
-def _check_login(request: Request) -> None:
+def _check_login(request: Request) -> str:
+    """The name of the token by which the caller is logged in: what they make belongs to it."""
     database: Database = request.app.state.services.database
     authorization = request.headers.get("authorization", "")
-    require_login(database, authorization, request.cookies.get(SESSION_COOKIE, ""), time.time())
+    return require_login(database, authorization, request.cookies.get(SESSION_COOKIE, ""), time.time())
 
 
 def _host_name(host: str) -> str:

@@ -12,7 +12,10 @@ from fastapi import Depends, Request
 from jinja2 import Environment
 
 from backend.background import Background
+from backend.datasets.service import Registry
 from backend.db.database import Database
+from backend.uploads.store import UploadStore
+from backend.works.works import Works
 from tunedeck.settings import Settings
 
 
@@ -22,6 +25,9 @@ class Services:
     database: Database
     background: Background
     templates: Environment
+    uploads: UploadStore
+    works: Works
+    registry: Registry
 
 
 async def services_of(request: Request) -> Services:
@@ -31,3 +37,11 @@ async def services_of(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(services_of)]
+
+
+async def owner_of(request: Request) -> str:
+    owner: str = request.state.owner  # the guards have put it there
+    return owner
+
+
+OwnerDep = Annotated[str, Depends(owner_of)]

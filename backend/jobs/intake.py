@@ -6,6 +6,7 @@ are looked up even so, because a form shows all faults at once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,11 +14,12 @@ from sqlalchemy.orm import Session
 
 from backend.cluster import queries as hosts
 from backend.datasets import queries as datasets
-from backend.db.tables import DatasetRow, ModelRow
+from backend.db.tables import DatasetRow, DatasetVersionRow, ModelRow
 from backend.http.validation import problems_of
 from backend.models import queries as models
 from tunedeck.architecture import architecture_of
 from tunedeck.bus import HostFacts
+from tunedeck.conversations import Reading
 from tunedeck.errors import Problem, SpecInvalid
 from tunedeck.memory import capacity_bytes, estimate_memory
 from tunedeck.presets import apply_preset
@@ -36,20 +38,35 @@ def read_spec(raw: dict[str, Any]) -> JobSpec:
         raise spec_invalid(problems_of(faults, JobSpec)) from fault
 
 
-def resolve_spec(session: Session, spec: JobSpec, now: float) -> ResolvedSpec:
+@dataclass(frozen=True)
+class Intake:
+    """A spec that can run, and the ids of the data sets that it needs; "" for a validation data set that it has not."""
+
+    resolved: ResolvedSpec
+    dataset_id: str
+    validation_dataset_id: str
+
+
+def resolve_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Intake:
     """`spec` with every default filled in from what is registered and connected. Raises SpecInvalid."""
-    model, dataset = models.named(session, spec.model), datasets.named(session, spec.dataset)
-    held_out = datasets.named(session, spec.data.validation_dataset) if spec.data.validation_dataset else None
-    unknown = _unknown_names(spec, model, dataset, held_out)
-    if unknown or model is None or dataset is None:
-        raise spec_invalid(unknown)
-    validation = _dataset_facts(held_out) if held_out else None
-    return resolve(spec, _model_facts(model), _dataset_facts(dataset), _hosts(session, now), validation)
+    problems: list[Problem] = []
+    model = models.named(session, spec.model)
+    if model is None:
+        message = f"no model is registered as {spec.model!r}"
+        problems.append(Problem("model", spec.model, message, "register it, or choose one of GET /api/v1/models"))
+    dataset = _dataset(session, owner, "dataset", spec.dataset, spec.data.dataset_version, problems)
+    asked = spec.data.validation_dataset
+    held_out = _dataset(session, owner, "data.validation_dataset", asked, None, problems) if asked else None
+    if problems or model is None or dataset is None:
+        raise spec_invalid(tuple(problems))
+    validation = _dataset_facts(*held_out) if held_out else None
+    resolved = resolve(spec, _model_facts(model), _dataset_facts(*dataset), _hosts(session, now), validation)
+    return Intake(resolved, dataset[0].id, held_out[0].id if held_out else "")
 
 
-def check_spec(session: Session, spec: JobSpec, now: float) -> CheckedSpec:
+def check_spec(session: Session, owner: str, spec: JobSpec, now: float) -> CheckedSpec:
     """What `spec` would become, and whether it fits the host that it is resolved for. Raises SpecInvalid."""
-    resolved = resolve_spec(session, spec, now)
+    resolved = resolve_spec(session, owner, spec, now).resolved
     model, host = models.named(session, spec.model), choose_host(spec, _hosts(session, now), [])
     if model is None or host is None:
         raise RuntimeError("a model or host that was there in this transaction is gone")
@@ -58,24 +75,29 @@ def check_spec(session: Session, spec: JobSpec, now: float) -> CheckedSpec:
     return CheckedSpec(resolved=resolved, memory=memory, problems=())
 
 
+def _dataset(
+    session: Session, owner: str, field: str, name: str, number: int | None, problems: list[Problem]
+) -> tuple[DatasetRow, DatasetVersionRow] | None:
+    """The version that is asked for; None, with a problem, where it cannot be had."""
+    dataset = datasets.named(session, owner, name)
+    if dataset is None:
+        message = f"no data set is registered as {name!r}"
+        problems.append(Problem(field, name, message, "register it, or choose one of GET /api/v1/datasets"))
+        return None
+    if dataset.trashed_at is not None:
+        problems.append(Problem(field, name, f"the data set {name!r} lies in the trash", "restore it, or take another"))
+        return None
+    version = datasets.version(session, dataset, number)
+    if version is None:
+        mend = f"use 1 to {dataset.newest_version}, or leave it out for the newest"
+        problems.append(Problem("data.dataset_version", number, f"{name!r} has no version {number}", mend))
+        return None
+    return dataset, version
+
+
 def spec_invalid(problems: tuple[Problem, ...]) -> SpecInvalid:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return SpecInvalid(f"the job cannot run: {problems[0].message}{more}", problems[0].mend, problems)
-
-
-def _unknown_names(
-    spec: JobSpec, model: ModelRow | None, dataset: DatasetRow | None, held_out: DatasetRow | None
-) -> tuple[Problem, ...]:
-    problems = []
-    if model is None:
-        message = f"no model is registered as {spec.model!r}"
-        problems.append(Problem("model", spec.model, message, "register it, or choose one of GET /api/v1/models"))
-    named = {"dataset": (spec.dataset, dataset), "data.validation_dataset": (spec.data.validation_dataset, held_out)}
-    for field, (name, row) in named.items():
-        if name is not None and row is None:
-            message = f"no data set is registered as {name!r}"
-            problems.append(Problem(field, name, message, "register it, or choose one of GET /api/v1/datasets"))
-    return tuple(problems)
 
 
 def _hosts(session: Session, now: float) -> list[HostFacts]:
@@ -86,5 +108,14 @@ def _model_facts(row: ModelRow) -> ModelFacts:
     return ModelFacts(row.name, row.path, row.architecture, row.num_parameters, row.config)
 
 
-def _dataset_facts(row: DatasetRow) -> DatasetFacts:
-    return DatasetFacts(row.name, row.path, row.content_sha256, row.num_rows, row.num_trainable_rows)
+def _dataset_facts(dataset: DatasetRow, version: DatasetVersionRow) -> DatasetFacts:
+    report = version.report
+    return DatasetFacts(
+        name=dataset.name,
+        path=version.path,
+        content_sha256=report["content_sha256"],
+        num_rows=report["num_rows"],
+        num_trainable_rows=report["num_trainable_rows"],
+        version=version.number,
+        reading=Reading.model_validate(version.reading),
+    )

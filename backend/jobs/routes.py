@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Query
 
 from backend.http.error_body import documented
 from backend.http.raw_json import DocumentedAs, RawObject
-from backend.http.services import ServicesDep
+from backend.http.services import OwnerDep, ServicesDep
 from backend.jobs import service
 from backend.jobs.queries import JobFilter
 from tunedeck.errors import NotFound
@@ -23,18 +23,18 @@ MAX_PAGE = 500
 
 
 @router.post("", status_code=201)
-def create_job(raw: RawSpec, services: ServicesDep) -> JobDetail:
+def create_job(raw: RawSpec, services: ServicesDep, owner: OwnerDep) -> JobDetail:
     """Queue a job. Only name, model and dataset are required."""
-    detail = service.create(services.database, raw, time.time())
+    detail = service.create(services.database, owner, raw, time.time())
     services.background.wake_scheduler()
     services.background.wake_feed()
     return detail
 
 
 @router.post("/check")
-def check_job(raw: RawSpec, services: ServicesDep) -> CheckedSpec:
+def check_job(raw: RawSpec, services: ServicesDep, owner: OwnerDep) -> CheckedSpec:
     """Say what a job would run as, or every problem of its spec; nothing is stored."""
-    return service.check(services.database, raw, time.time())
+    return service.check(services.database, owner, raw, time.time())
 
 
 @router.get("")

@@ -12,35 +12,34 @@ from backend.db.known_jobs import no_such_job
 from backend.db.pages import id_cursor, page_of
 from backend.db.tables import JobRow
 from backend.jobs import queries
-from backend.jobs.intake import check_spec, read_spec, resolve_spec
+from backend.jobs.intake import Intake, check_spec, read_spec, resolve_spec
 from backend.jobs.queries import JobFilter
 from backend.jobs.transitions import announce, created, transition
 from backend.jobs.views import checkpoint_view, job_detail, job_view
 from tunedeck.errors import BadInput
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import FINAL, JobState
-from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import JobSpec
 from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobView, Page
 
 USER = "user"
 
 
-def create(database: Database, raw: dict[str, Any], now: float) -> JobDetail:
+def create(database: Database, owner: str, raw: dict[str, Any], now: float) -> JobDetail:
     """Store a job, queued. Raises BadInput with every problem of the spec; then nothing is stored."""
     spec = read_spec(raw)
     with database.writing() as session:
-        job = _new_row(spec, resolve_spec(session, spec, now), now)
+        job = _new_row(spec, resolve_spec(session, owner, spec, now), now)
         created(session, job, USER, now)
         return _detail(session, job.id)
 
 
-def check(database: Database, raw: dict[str, Any], now: float) -> CheckedSpec:
+def check(database: Database, owner: str, raw: dict[str, Any], now: float) -> CheckedSpec:
     """Whether `create` would take it; stores nothing."""
     try:
         spec = read_spec(raw)
         with database.reading() as session:
-            return check_spec(session, spec, now)
+            return check_spec(session, owner, spec, now)
     except BadInput as error:
         return CheckedSpec(resolved=None, memory=None, problems=tuple(asdict(problem) for problem in error.problems))
 
@@ -87,7 +86,7 @@ def checkpoints(database: Database, job_id: str) -> Page[CheckpointView]:
         return Page[CheckpointView](items=tuple(map(checkpoint_view, queries.checkpoints(session, job_id))))
 
 
-def _new_row(spec: JobSpec, resolved: ResolvedSpec, now: float) -> JobRow:
+def _new_row(spec: JobSpec, intake: Intake, now: float) -> JobRow:
     return JobRow(
         id=new_id(),
         name=spec.name,
@@ -95,14 +94,16 @@ def _new_row(spec: JobSpec, resolved: ResolvedSpec, now: float) -> JobRow:
         desired="run",
         model=spec.model,
         dataset=spec.dataset,
+        dataset_id=intake.dataset_id,
+        validation_dataset_id=intake.validation_dataset_id,
         spec=spec.model_dump(mode="json", exclude_unset=True),
-        resolved=resolved.model_dump(mode="json"),
+        resolved=intake.resolved.model_dump(mode="json"),
         attempt=0,
         created_at=now,
         phase="",
         facts={},
         step=0,
-        train_iters=resolved.batching.train_iters,
+        train_iters=intake.resolved.batching.train_iters,
         latest={},
     )
 

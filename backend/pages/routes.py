@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from backend.cluster import service as cluster
 from backend.datasets import service as datasets
-from backend.http.services import Services, ServicesDep
+from backend.http.services import OwnerDep, Services, ServicesDep
 from backend.jobs import service as jobs
 from backend.jobs.queries import JobFilter
 from backend.models import service as models
@@ -22,7 +22,7 @@ from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.presets import PRESETS
 from tunedeck.spec import JobSpec
-from tunedeck.views import Page, PresetView
+from tunedeck.views import Page, PresetView, UploadView, WorkView
 
 router = APIRouter(include_in_schema=False)
 _NUM_RUNS = 100
@@ -55,7 +55,10 @@ def run_page(request: Request, services: ServicesDep, job_id: str) -> Response:
 
 @router.get("/new")
 def new_page(
-    request: Request, services: ServicesDep, source: Annotated[str, Query(alias="from", max_length=32)] = ""
+    request: Request,
+    services: ServicesDep,
+    owner: OwnerDep,
+    source: Annotated[str, Query(alias="from", max_length=32)] = "",
 ) -> Response:
     """The form. `?from=ID` fills it with the spec of that job."""
     prefill: dict[str, Any] = {}
@@ -68,7 +71,7 @@ def new_page(
         "new",
         presets=Page[PresetView](items=PRESETS),
         models=models.list_models(services.database, "", _NUM_ENTRIES),
-        datasets=datasets.list_datasets(services.database, "", _NUM_ENTRIES),
+        datasets=datasets.list_datasets(services.database, owner, "", _NUM_ENTRIES),
         hosts=cluster.list_hosts(services.database, services.settings, time.time()),
         prefill=prefill,
         fields=JobSpec.model_json_schema(),
@@ -76,8 +79,16 @@ def new_page(
 
 
 @router.get("/data")
-def data_page(request: Request, services: ServicesDep) -> Response:
-    return _page(request, services, "data", datasets=datasets.list_datasets(services.database, "", _NUM_ENTRIES))
+def data_page(request: Request, services: ServicesDep, owner: OwnerDep) -> Response:
+    return _page(
+        request,
+        services,
+        "data",
+        datasets=datasets.list_datasets(services.database, owner, "", _NUM_ENTRIES),
+        trashed=datasets.list_datasets(services.database, owner, "", _NUM_ENTRIES, trashed=True),
+        uploads=Page[UploadView](items=services.uploads.all(owner)),
+        works=Page[WorkView](items=tuple(work.view() for work in services.works.all(owner))),
+    )
 
 
 @router.get("/models")

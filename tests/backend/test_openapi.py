@@ -35,7 +35,7 @@ STREAM = "/api/v1/stream"  # never ends; tests/backend/feed has tests of its own
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A client of a backend behind a real uvicorn, with a model, a data set, a host and a job."""
-    deployment = Settings(data_dir=tmp_path_factory.mktemp("openapi"), port=0)
+    deployment = Settings(data_dir=tmp_path_factory.mktemp("openapi"), port=0, hub_enabled=False)
     server = server_of(deployment)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -51,17 +50,6 @@ def test_no_page_is_asked_for_that_nobody_wants(service: StandIn, client: Client
     service.on("GET /jobs", samples.page(samples.job("j2"), next_cursor="more"))
     assert next(client.jobs()).id == "j2"
     assert len(service.asked) == 1
-
-
-def test_an_upload_carries_name_and_content(service: StandIn, client: Client, tmp_path: Path) -> None:
-    file = tmp_path / "rows.jsonl"
-    file.write_text('{"messages": []}\n')
-    service.on("POST /datasets/upload", samples.fault("dataset_invalid", "no row can be trained on"), status=422)
-    with pytest.raises(errors.DatasetInvalid):
-        client.upload_dataset("rows", file)
-    assert b'name="name"\r\n\r\nrows' in service.asked[0].body
-    assert b'filename="rows.jsonl"' in service.asked[0].body
-    assert b'{"messages": []}' in service.asked[0].body
 
 
 @pytest.mark.parametrize(

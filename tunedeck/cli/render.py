@@ -79,10 +79,10 @@ def print_models(models: Sequence[ModelView]) -> None:
 
 
 def print_datasets(datasets: Sequence[DatasetView]) -> None:
-    table = _table("name", "shape", "rows", "trainable", "path")
+    table = _table("name", "version", "shape", "rows", "trainable", "from", "path")
     for dataset in datasets:
         rows, trainable = f"{dataset.num_rows:,}", f"{dataset.num_trainable_rows:,}"
-        table.add_row(dataset.name, dataset.shape, rows, trainable, dataset.path)
+        table.add_row(dataset.name, str(dataset.version), dataset.shape, rows, trainable, dataset.origin, dataset.path)
     console().print(table if datasets else "no data sets")
 
 

@@ -5,7 +5,6 @@ A code that this version does not know becomes the general error of its HTTP sta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -59,8 +58,7 @@ def _not_ours(response: httpx.Response) -> TunedeckError:
 
 
 def _class_of(code: str, status: int) -> type[TunedeckError]:
-    known = {kind.code: kind for kind in _family(TunedeckError)}
-    return known.get(code) or _general(status)
+    return errors.by_code().get(code) or _general(status)
 
 
 def _general(status: int) -> type[TunedeckError]:
@@ -74,9 +72,3 @@ def _general(status: int) -> type[TunedeckError]:
         422: errors.BadInput,
     }
     return by_status.get(status, Unavailable if status > 500 else TunedeckError)
-
-
-def _family(kind: type[TunedeckError]) -> Iterator[type[TunedeckError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _family(child)

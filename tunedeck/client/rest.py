@@ -8,18 +8,20 @@ make a second job.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, RootModel, ValidationError
 
 from tunedeck.client.faults import from_transport, raise_for_error
+from tunedeck.client.sending import send_file
 from tunedeck.client.stream import StreamMessage, read_stream
-from tunedeck.errors import TunedeckError
+from tunedeck.errors import Conflict, TunedeckError, error_of
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import (
@@ -36,13 +38,24 @@ from tunedeck.views import (
     ModelView,
     Page,
     PresetView,
-    RegisterDataset,
-    RegisterModel,
+    UploadView,
+    WorkView,
 )
 
 V = TypeVar("V", bound=BaseModel)
 API = "/api/v1"
+_POLL_S = 0.5
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class _Any(RootModel[dict[str, Any]]):
+    """An answer of one of two forms."""
+
+
+def _unseen(work: WorkView) -> None: ...
+
+
+def _unseen_bytes(sent: int, total: int) -> None: ...
 
 
 class Client:
@@ -129,24 +142,45 @@ class Client:
         return self._get(f"/models/{_part(name)}", ModelView)
 
     def add_model(self, name: str, path: Path | str) -> ModelView:
-        return self._post("/models", ModelView, _registration(RegisterModel, name, path))
+        return self._post("/models", ModelView, {"name": name, "path": str(path)})
 
-    def datasets(self) -> tuple[DatasetView, ...]:
-        return self._get("/datasets", Page[DatasetView]).items
+    def datasets(self, *, trashed: bool = False) -> tuple[DatasetView, ...]:
+        return self._get("/datasets", Page[DatasetView], trashed=trashed or None).items
 
-    def dataset(self, name: str) -> DatasetView:
-        return self._get(f"/datasets/{_part(name)}", DatasetView)
+    def dataset(self, name: str, version: int | None = None) -> DatasetView:
+        return self._get(f"/datasets/{_part(name)}", DatasetView, version=version)
 
-    def add_dataset(self, name: str, path: Path | str) -> DatasetView:
-        """Register a file that the service can read, below one of its roots."""
-        return self._post("/datasets", DatasetView, _registration(RegisterDataset, name, path))
+    def dataset_versions(self, name: str) -> tuple[DatasetView, ...]:
+        return self._get(f"/datasets/{_part(name)}/versions", Page[DatasetView]).items
 
-    def upload_dataset(self, name: str, file: Path) -> DatasetView:
-        """Send a file of this machine."""
-        with file.open("rb") as content:
-            return self._call(
-                "POST", "/datasets/upload", DatasetView, data={"name": name}, files={"file": (file.name, content)}
-            )
+    def add_dataset(
+        self, name: str, path: Path | str = "", *, on_work: Callable[[WorkView], None] = _unseen, **asked: Any
+    ) -> DatasetView:
+        """Register a file that the service can read, below one of its roots; or, with `upload` or `hub` of
+        RegisterDataset instead of a path, from there. Waits for the check of a large one, telling `on_work` of it."""
+        body = {"name": name} | ({"path": str(path)} if path else {}) | asked
+        return self._finished("/datasets", DatasetView, body, on_work)
+
+    def delete_dataset(self, name: str, *, for_good: bool = False) -> DatasetView:
+        return self._call(
+            "DELETE", f"/datasets/{_part(name)}", DatasetView, params={"for_good": True} if for_good else {}
+        )
+
+    def restore_dataset(self, name: str) -> DatasetView:
+        return self._post(f"/datasets/{_part(name)}/restore", DatasetView)
+
+    def uploads(self) -> tuple[UploadView, ...]:
+        """Those that have not become data sets."""
+        return self._get("/uploads", Page[UploadView]).items
+
+    def send_file(self, file: Path, on_sent: Callable[[int, int], None] = _unseen_bytes) -> tuple[str, str]:
+        """Upload a file of this machine, from where an earlier try of the same file broke off. Its id and SHA-256."""
+        return send_file(self._http, API, file, self.uploads(), on_sent)
+
+    def upload_dataset(self, name: str, file: Path, **asked: Any) -> DatasetView:
+        """Send a file of this machine and register it."""
+        upload, sha256 = self.send_file(file)
+        return self.add_dataset(name, upload=upload, sha256=sha256, **asked)
 
     def presets(self) -> tuple[PresetView, ...]:
         return self._get("/presets", Page[PresetView]).items
@@ -160,6 +194,22 @@ class Client:
     def stream(self, job_ids: Sequence[str] = (), *, last_event_id: str = "") -> Iterator[StreamMessage]:
         """Events of these jobs (none: of all), from `last_event_id` on (MetricsView.cursor), for ever."""
         return read_stream(self._http, f"{API}/stream", job_ids, last_event_id)
+
+    def _finished(self, path: str, view: type[V], body: Any, on_work: Callable[[WorkView], None]) -> V:
+        """The answer of a call that may take long, awaited. Raises what the work failed with."""
+        answer = self._post(path, _Any, body).root
+        while "fault" in answer and "state" in answer:
+            work = WorkView.model_validate(answer)
+            on_work(work)
+            if work.state == "succeeded":
+                return view.model_validate(work.result)
+            if work.fault is not None:
+                raise error_of(work.fault)
+            if work.state == "cancelled":
+                raise Conflict(f"the {work.kind} was cancelled", "ask again")
+            time.sleep(_POLL_S)
+            answer = self._get(f"/works/{work.id}", _Any).root
+        return view.model_validate(answer)
 
     def _get(self, path: str, view: type[V], **asked: Any) -> V:
         params = {name: value for name, value in asked.items() if value not in (None, "", [])}
@@ -194,8 +244,3 @@ def _part(name: str) -> str:
 
 def _body(spec: JobSpec | Mapping[str, Any]) -> Any:
     return spec.model_dump(mode="json", exclude_unset=True) if isinstance(spec, JobSpec) else dict(spec)
-
-
-def _registration(kind: type[RegisterModel] | type[RegisterDataset], name: str, path: Path | str) -> Any:
-    # Not checked here: model_construct leaves that to the service, which names the field.
-    return kind.model_construct(name=name, path=str(path)).model_dump()

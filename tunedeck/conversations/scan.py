@@ -7,9 +7,9 @@ policy says `fail` to; `read_conversations` is what training calls. All three wa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tunedeck.conversations.checks import Judge, Verdict
 from tunedeck.conversations.conversation import Conversation
@@ -20,6 +20,8 @@ from tunedeck.conversations.report import DatasetReport, FaultCount
 from tunedeck.conversations.shapes import MEND_SHAPE, Converter, columns_read, recognised, shape_of
 from tunedeck.conversations.tally import Tally
 from tunedeck.errors import DatasetInvalid, Problem
+
+_ROWS_TOLD: Final = 5_000
 
 
 def read_conversations(path: Path, reading: Reading = DEFAULT_READING) -> Iterator[tuple[int, Conversation | None]]:
@@ -37,21 +39,30 @@ def read_conversations(path: Path, reading: Reading = DEFAULT_READING) -> Iterat
 def scan(path: Path, reading: Reading = DEFAULT_READING) -> DatasetReport:
     """Inspect, and raise DatasetInvalid where the policy refuses what was found or nothing is left to train."""
     report = inspect(path, reading)
+    require_trainable(path, report)
+    return report
+
+
+def require_trainable(path: Path, report: DatasetReport) -> None:
+    """Raise DatasetInvalid where the policy refuses what was found in the file or nothing is left to train."""
     if report.refused:
         raise _refusal(path, report.refused)
     if report.num_trainable_rows == 0:
         what = f"none of its {report.num_rows} rows has an assistant turn to learn from and stays"
         raise file_fault(path, "", what, "give at least one row a non-empty assistant turn")
-    return report
 
 
-def inspect(path: Path, reading: Reading = DEFAULT_READING) -> DatasetReport:
-    """Read the whole file. Raises DatasetInvalid only where it cannot be read on: no such file, no known format, an
-    array that is broken, no known shape, no rows."""
+def inspect(
+    path: Path, reading: Reading = DEFAULT_READING, on_rows: Callable[[int], None] = lambda _: None
+) -> DatasetReport:
+    """Read the whole file, telling `on_rows` now and then how many rows are done. Raises DatasetInvalid only where it
+    cannot be read on: no such file, no known format, an array that is broken, no known shape, no rows."""
     rows = _Pass(path, reading)
     tally = Tally()
     for number, verdict in rows:
         tally.add(number, verdict)
+        if number % _ROWS_TOLD == 0:
+            on_rows(number)
     if rows.shape is None:
         raise tally.first_fault(path)
     return DatasetReport(

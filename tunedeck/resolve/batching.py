@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunedeck.conversations.reading import Reading
 from tunedeck.errors import Problem
 from tunedeck.resolve.facts import DatasetFacts
 from tunedeck.resolved import ResolvedBatching, ResolvedData, ResolvedHardware
@@ -22,8 +23,10 @@ def resolve_data(
         problems.append(Problem("data.validation_dataset", validation.name, message, "choose another data set"))
     return ResolvedData(
         name=dataset.name,
+        version=dataset.version,
         path=dataset.path,
         content_sha256=dataset.content_sha256,
+        reading=dataset.reading,
         num_rows=dataset.num_rows,
         loss_mask_type=asked.loss_mask_type,
         calculate_per_token_loss=asked.calculate_per_token_loss,
@@ -31,6 +34,8 @@ def resolve_data(
         validation_dataset=validation.name if validation else "",
         validation_path=validation.path if validation else "",
         validation_sha256=validation.content_sha256 if validation else "",
+        validation_version=validation.version if validation else 1,
+        validation_reading=validation.reading if validation else Reading(),
     )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tunedeck.conversations.reading import DEFAULT_READING, Reading
+
 
 @dataclass(frozen=True)
 class ModelFacts:
@@ -19,10 +21,12 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """A registered data set; a row is trainable when it has at least one non-empty assistant turn."""
+    """A version of a registered data set; a row is trainable when it has at least one non-empty assistant turn."""
 
     name: str
     path: str
     content_sha256: str
     num_rows: int
     num_trainable_rows: int
+    version: int = 1
+    reading: Reading = DEFAULT_READING

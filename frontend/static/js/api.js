@@ -29,28 +29,29 @@ export function post(path, body, signal) {
   return call("POST", ROOT + path, body, signal);
 }
 
-/**
- * Send a form with a file. XMLHttpRequest, because fetch cannot say how much of a body has been sent.
- * @param {string} path
- * @param {FormData} form
- * @param {(sent: number, total: number) => void} onProgress
- * @returns {{done: Promise<any>, abort: () => void}}
- */
-export function upload(path, form, onProgress) {
-  const request = new XMLHttpRequest();
-  const done = new Promise((resolve, reject) => {
-    request.upload.addEventListener("progress", (event) => onProgress(event.loaded, event.total));
-    request.addEventListener("load", () => {
-      if (request.status < 300) resolve(JSON.parse(request.responseText));
-      else reject(errorOf(request.status, request.responseText));
-    });
-    request.addEventListener("error", () => reject(unreachable()));
-    request.addEventListener("abort", () => reject(stopped()));
-    request.open("POST", ROOT + path);
-    request.send(form);
-  });
-  return { done, abort: () => request.abort() };
+/** @param {string} path @param {Record<string, string>} [query] */
+export function remove(path, query = {}) {
+  return call("DELETE", address(path, query));
 }
+
+/**
+ * The answer of a call that may take long: where it is a work instead, what the work answers in the end.
+ * @param {any} answer @param {(work: any) => void} [onWork] told of each state
+ */
+export async function finished(answer, onWork = () => {}) {
+  let work = answer;
+  while (isWork(work)) {
+    onWork(work);
+    if (work.state === "succeeded") return work.result;
+    if (work.fault) throw new ApiError(work.fault.code, work.fault.message, work.fault.mend, work.fault.problems);
+    if (work.state === "cancelled") throw new ApiError("stopped", "It was stopped.", "");
+    await new Promise((resolve) => { setTimeout(resolve, 500); });
+    work = await get(`/works/${work.id}`);
+  }
+  return work;
+}
+
+const isWork = (answer) => "fault" in answer && "unit" in answer;
 
 function address(path, query) {
   const params = new URLSearchParams();
@@ -77,15 +78,11 @@ async function call(method, url, body, signal) {
   return JSON.parse(text);
 }
 
-function stopped() {
-  return new ApiError("stopped", "The upload was stopped.", "Nothing of it was kept.");
-}
-
 function unreachable() {
   return new ApiError("unreachable", "The server does not answer.", "Check that it runs; what you typed is kept.");
 }
 
-function errorOf(status, text) {
+export function errorOf(status, text) {
   try {
     const { code, message, mend, problems } = JSON.parse(text).error;
     return new ApiError(code, message, mend, problems ?? []);

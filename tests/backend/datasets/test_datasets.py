@@ -1,37 +1,27 @@
-"""Registering and uploading data sets; after any failure neither a row nor a file is left."""
+"""Registering data sets, their versions and their trash."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import os
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
-from backend.datasets import service, upload
-from tests.support.backend import conversation, write_dataset
-from tunedeck.errors import BadInput, TooLarge
+from backend.datasets import service, trash
+from tests.support.backend import SPEC, conversation, write_dataset
+from tests.support.uploads import upload
+from tunedeck.errors import NotFound
 from tunedeck.settings import Settings
 
 DATASETS = "/api/v1/datasets"
 GOOD = "".join(json.dumps(conversation(str(number))) + "\n" for number in range(3)).encode()
 
 
-def _upload(client: TestClient, content: bytes = GOOD, name: str = "up", file_name: str = "chats.jsonl") -> Any:
-    return client.post(f"{DATASETS}/upload", data={"name": name}, files={"file": (file_name, content)})
-
-
 def _files(settings: Settings) -> list[str]:
     return sorted(str(path.relative_to(settings.datasets_dir)) for path in settings.datasets_dir.rglob("*"))
-
-
-def _assert_nothing_is_left(client: TestClient, settings: Settings) -> None:
-    assert client.get(DATASETS).json()["items"] == []
-    assert _files(settings) == []
 
 
 def test_a_file_is_registered_where_it_lies(client: TestClient, settings: Settings) -> None:
@@ -69,123 +59,126 @@ def test_half_a_surrogate_pair_in_the_sample_does_not_break_the_list(client: Tes
     assert client.get(DATASETS).status_code == 200
 
 
-def test_an_upload_becomes_a_file_and_a_row(client: TestClient, settings: Settings) -> None:
-    answer = _upload(client)
+def test_an_upload_becomes_a_file_and_a_version_and_is_gone(client: TestClient, settings: Settings) -> None:
+    answer = client.post(DATASETS, json={"name": "up", "upload": upload(client, GOOD)})
     assert answer.status_code == 201, answer.text
     view = answer.json()
     assert Path(view["path"]).read_bytes() == GOOD
     assert _files(settings) == [Path(view["path"]).name]
-    assert view["num_rows"] == 3
+    assert (view["source"], view["origin"], view["num_rows"]) == ("upload", "chats.jsonl", 3)
+    assert client.get("/api/v1/uploads").json()["items"] == []
 
 
-def test_the_parts_may_come_in_any_order(client: TestClient) -> None:
-    body = (
-        b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n' + GOOD + b"\r\n"
-        b'--x\r\nContent-Disposition: form-data; name="name"\r\n\r\nlate\r\n--x--\r\n'
-    )
-    headers = {"content-type": "multipart/form-data; boundary=x"}
-    assert client.post(f"{DATASETS}/upload", content=body, headers=headers).json()["name"] == "late"
-
-
-def test_a_bad_upload_is_named_as_the_user_named_it_and_leaves_nothing(client: TestClient, settings: Settings) -> None:
-    answer = _upload(client, GOOD + b"{broken\n", file_name="../mine.jsonl")
+def test_a_bad_upload_is_named_as_the_user_named_it_and_kept_for_another_try(
+    client: TestClient, settings: Settings
+) -> None:
+    upload_id = upload(client, GOOD + b"{broken\n", file_name="../mine.jsonl")
+    answer = client.post(DATASETS, json={"name": "up", "upload": upload_id})
     assert answer.status_code == 422
     error = answer.json()["error"]
     assert error["code"] == "dataset_invalid" and "mine.jsonl" in error["message"]
-    assert (error["problems"][0]["field"], error["problems"][0]["value"]) == ("file", "mine.jsonl")
-    _assert_nothing_is_left(client, settings)
+    assert (error["problems"][0]["field"], error["problems"][0]["value"]) == ("upload", "mine.jsonl")
+    assert client.get(DATASETS).json()["items"] == [] and _files(settings) == []
+    assert [each["id"] for each in client.get("/api/v1/uploads").json()["items"]] == [upload_id]
 
 
-def test_an_upload_under_a_name_that_is_taken_leaves_the_first_as_it_was(
+def test_a_wrong_checksum_of_the_whole_file_stores_nothing(client: TestClient) -> None:
+    asked = {"name": "up", "upload": upload(client, GOOD), "sha256": "0" * 64}
+    answer = client.post(DATASETS, json=asked)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (460, "checksum_mismatch")
+    assert client.get(DATASETS).json()["items"] == []
+
+
+@pytest.mark.parametrize("source", [{}, {"path": "a.jsonl", "upload": "b"}])
+def test_exactly_one_source_is_asked_for(client: TestClient, source: dict[str, str]) -> None:
+    answer = client.post(DATASETS, json={"name": "a", **source})
+    assert answer.status_code == 422
+    assert "one of path, upload and hub" in answer.json()["error"]["message"]
+
+
+def test_a_large_file_is_checked_in_a_process_of_its_own_and_found_among_the_works(
     client: TestClient, settings: Settings
 ) -> None:
-    _upload(client)
-    before = _files(settings)
-    assert _upload(client).status_code == 409
-    assert _files(settings) == before
+    write_dataset(settings.datasets_dir / "large.jsonl", num_rows=15_000)
+    answer = client.post(DATASETS, json={"name": "large", "path": "large.jsonl"})
+    while answer.status_code == 202 or answer.json().get("state") in ("waiting", "running"):
+        time.sleep(0.1)
+        answer = client.get(f"/api/v1/works/{answer.json()['id']}")
+    assert client.get(f"{DATASETS}/large").json()["num_rows"] == 15_000
+    works = client.get("/api/v1/works").json()["items"]
+    assert [(work["kind"], work["title"], work["state"]) for work in works] == [("registration", "large", "succeeded")]
 
 
-def test_fields_that_are_missing_or_wrong_are_all_named(client: TestClient, settings: Settings) -> None:
-    answer = client.post(f"{DATASETS}/upload", files={"name": (None, "no spaces please")})
-    assert answer.status_code == 422
-    assert {problem["field"] for problem in answer.json()["error"]["problems"]} == {"name", "file"}
-    unknown = client.post(f"{DATASETS}/upload", data={"name": "a", "other": "b"}, files={"file": ("a.json", GOOD)})
-    assert unknown.status_code == 422
-    _assert_nothing_is_left(client, settings)
-
-
-@pytest.mark.parametrize(
-    ("content_type", "body"),
-    [
-        ("application/json", b"{}"),
-        ("multipart/form-data", b""),
-        ("multipart/form-data; boundary=x", b"no parts here"),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\ncut off'),
-        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\nnameless\r\n--x--\r\n"),
-    ],
-)
-def test_what_is_no_multipart_form_is_refused(
-    client: TestClient, settings: Settings, content_type: str, body: bytes
+def test_a_name_that_is_taken_gets_a_version_only_when_that_is_asked_for(
+    stocked: TestClient, settings: Settings
 ) -> None:
-    answer = client.post(f"{DATASETS}/upload", content=body, headers={"content-type": content_type})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_input")
-    _assert_nothing_is_left(client, settings)
+    write_dataset(settings.datasets_dir / "more.jsonl", num_rows=50)
+    asked = {"name": "chats", "path": "more.jsonl"}
+    assert stocked.post(DATASETS, json=asked).status_code == 409
+    assert stocked.post(DATASETS, json={**asked, "new_version": True}).json()["version"] == 2
+    assert [each["num_rows"] for each in stocked.get(f"{DATASETS}/chats/versions").json()["items"]] == [50, 40]
+    assert stocked.get(f"{DATASETS}/chats").json()["num_rows"] == 50
+    assert stocked.get(f"{DATASETS}/chats", params={"version": 1}).json()["num_rows"] == 40
+    assert stocked.get(f"{DATASETS}/chats", params={"version": 3}).status_code == 404
+    assert stocked.post(DATASETS, json={**asked, "name": "none", "new_version": True}).status_code == 404
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full, where every write fails, is a thing of Linux")
-def test_a_full_disk_is_told_as_such_and_leaves_nothing(
-    client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
+def test_a_job_records_version_and_content_of_its_data(stocked: TestClient, settings: Settings) -> None:
+    write_dataset(settings.datasets_dir / "more.jsonl", num_rows=50)
+    stocked.post(DATASETS, json={"name": "chats", "path": "more.jsonl", "new_version": True})
+    for number, asked in ((2, {}), (1, {"data": {"dataset_version": 1}})):
+        trained = stocked.post("/api/v1/jobs", json=SPEC | asked).json()["resolved"]["data"]
+        version = stocked.get(f"{DATASETS}/chats", params={"version": number}).json()
+        assert trained["version"] == number
+        assert trained["content_sha256"] == version["content_sha256"]
+    refused = stocked.post("/api/v1/jobs", json=SPEC | {"data": {"dataset_version": 7}}).json()["error"]
+    assert refused["problems"][0]["field"] == "data.dataset_version"
+
+
+def test_what_a_job_needs_is_not_deleted_and_the_job_is_named(stocked: TestClient) -> None:
+    job_id = stocked.post("/api/v1/jobs", json=SPEC).json()["id"]
+    answer = stocked.delete(f"{DATASETS}/chats")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "dataset_in_use")
+    assert f"first ({job_id}, queued)" in answer.json()["error"]["message"]
+    stocked.post(f"/api/v1/jobs/{job_id}/cancel")
+    assert stocked.delete(f"{DATASETS}/chats").status_code == 200
+
+
+def test_the_trash_keeps_the_name_and_gives_back(stocked: TestClient) -> None:
+    assert stocked.delete(f"{DATASETS}/chats").json()["trashed_at"] is not None
+    assert stocked.get(DATASETS).json()["items"] == []
+    assert [each["name"] for each in stocked.get(DATASETS, params={"trashed": True}).json()["items"]] == ["chats"]
+    assert stocked.post(DATASETS, json={"name": "chats", "path": "chats.jsonl"}).status_code == 409
+    assert stocked.post("/api/v1/jobs", json=SPEC).json()["error"]["problems"][0]["field"] == "dataset"
+    assert stocked.post(f"{DATASETS}/chats/restore").json()["trashed_at"] is None
+    assert stocked.post("/api/v1/jobs", json=SPEC).status_code == 201
+
+
+def test_after_its_time_in_the_trash_a_data_set_is_gone_with_the_files_that_are_ours(
+    stocked: TestClient, settings: Settings
 ) -> None:
-    monkeypatch.setattr(upload.UploadReader, "_open", lambda _: Path("/dev/full").open("wb"))  # noqa: SIM115
-    for content in (GOOD, GOOD * 1000):  # smaller and larger than the buffer: it fails at the end, and on the way
-        answer = _upload(client, content)
-        assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")
-    _assert_nothing_is_left(client, settings)
+    database = stocked.app.state.services.database  # type: ignore[attr-defined]
+    stocked.post(DATASETS, json={"name": "up", "upload": upload(stocked, GOOD)})
+    for name in ("up", "chats"):
+        stocked.delete(f"{DATASETS}/{name}")
+    trash.purge(database, time.time() - 3600)
+    assert service.get(database, "first", "up").trashed_at is not None
+    trash.purge(database, time.time() + 1)
+    with pytest.raises(NotFound):
+        service.get(database, "first", "up")
+    assert _files(settings) == ["chats.jsonl"]
 
 
-def test_a_row_that_cannot_be_stored_takes_the_file_with_it(
-    client: TestClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store: Callable[..., Any] = service._store
-
-    def fails_at_the_commit(session: Session, *rest: Any) -> Any:
-        row = store(session, *rest)
-
-        def commit() -> None:
-            raise OperationalError("COMMIT", {}, Exception("database or disk is gone"))
-
-        monkeypatch.setattr(session, "_prepare_impl", commit, raising=False)
-        monkeypatch.setattr(session.get_transaction(), "commit", lambda **_: commit())
-        return row
-
-    monkeypatch.setattr(service, "_store", fails_at_the_commit)
-    assert _upload(client).status_code == 503
-    monkeypatch.undo()
-    _assert_nothing_is_left(client, settings)
+def test_what_is_not_in_the_trash_is_not_deleted_for_good(stocked: TestClient) -> None:
+    assert stocked.delete(f"{DATASETS}/chats", params={"for_good": True}).status_code == 409
+    assert stocked.get(f"{DATASETS}/chats").status_code == 200
 
 
-def test_an_upload_beyond_the_limit_is_too_large_and_leaves_nothing(tmp_path: Path) -> None:
-    reader = upload.UploadReader("multipart/form-data; boundary=x", tmp_path, max_bytes=200)
-    head = b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\n'
-    reader.feed(head)
-    with pytest.raises(TooLarge, match="200"):
-        reader.feed(b"y" * 200)
-    assert list(tmp_path.iterdir()) != []
-    reader.close()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_an_upload_that_ends_too_early_is_refused(tmp_path: Path) -> None:
-    reader = upload.UploadReader("multipart/form-data; boundary=x", tmp_path, max_bytes=1000)
-    reader.feed(b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nhalf')
-    with pytest.raises(BadInput):
-        reader.finish()
-    reader.close()
-
-
-def test_what_a_killed_process_left_is_removed_at_the_next_start(tmp_path: Path) -> None:
-    reader = upload.UploadReader("multipart/form-data; boundary=x", tmp_path, max_bytes=1000)
-    reader.feed(b'--x\r\nContent-Disposition: form-data; name="file"; filename="a.jsonl"\r\n\r\nhalf')
-    (tmp_path / "kept.jsonl").write_text("")
-    upload.remove_unfinished(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["kept.jsonl"]
+def test_a_fifo_and_a_folder_are_refused_and_the_service_answers_on(client: TestClient, settings: Settings) -> None:
+    settings.datasets_dir.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(settings.datasets_dir / "pipe.jsonl")
+    (settings.datasets_dir / "folder.jsonl").mkdir()
+    for name in ("pipe.jsonl", "folder.jsonl"):
+        answer = client.post(DATASETS, json={"name": "a", "path": name})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "dataset_invalid")
+    assert client.get(DATASETS).status_code == 200

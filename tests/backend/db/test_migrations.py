@@ -12,6 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import inspect
 
+from backend.datasets import service
 from backend.db.database import Database
 from backend.db.migrate import downgrade, migrate
 from backend.db.tables import Base
@@ -77,3 +78,28 @@ def test_a_migration_that_fails_leaves_nothing_behind(empty: Database, tmp_path:
     with pytest.raises(Exception, match="jobs"):
         migrate(empty)
     assert _tables(empty) == {"jobs"}
+
+
+def test_data_sets_of_before_become_first_versions_and_find_the_way_back(empty: Database, tmp_path: Path) -> None:
+    migrate(empty, "0001")
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        columns = "id, name, path, shape, num_rows, num_trainable_rows, size_bytes, content_sha256, sample, created_at"
+        values = "'d1', 'chats', '/a.jsonl', 'messages', 3, 2, 70, 'abc', '[{\"messages\": []}]', 1.5"
+        connection.execute(f"INSERT INTO datasets ({columns}) VALUES ({values})")
+        before = connection.execute(f"SELECT {columns} FROM datasets").fetchall()
+        job = "'j1', 'job', 'queued', 'run', 'tiny', 'chats', '{}', '{}', 0, 1.0, '', '{}', 0, 9, '{}'"
+        known = "id, name, state, desired, model, dataset, spec, resolved, attempt, created_at, phase, facts, step"
+        connection.execute(f"INSERT INTO jobs ({known}, train_iters, latest) VALUES ({job})")
+        change = "1, 'j1', 1.0, '', 'queued', 'user', 'submitted'"
+        connection.execute(f"INSERT INTO transitions VALUES ({change})")
+    migrate(empty)
+    view = service.get(empty, "first", "chats")
+    assert (view.version, view.source, view.path, view.num_trainable_rows) == (1, "path", "/a.jsonl", 2)
+    assert view.report is None
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        assert connection.execute("SELECT dataset_id FROM jobs").fetchall() == [("d1",)]
+        assert connection.execute("SELECT count(*) FROM transitions").fetchall() == [(1,)]
+    downgrade(empty, "0001")
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        assert connection.execute(f"SELECT {columns} FROM datasets").fetchall() == before
+        assert connection.execute("SELECT count(*) FROM transitions").fetchall() == [(1,)]

@@ -1,10 +1,12 @@
 /** Data: the list, an upload with progress, a form that registers a file of the server, and what a file holds. */
 
-import { post, upload } from "../api.js";
+import { finished, post } from "../api.js";
 import { byId, keepTimesFresh, pageData, showProgress } from "../dom.js";
 import { startForm, suggestName } from "../form/send.js";
 import { count, duration, size } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
+import { startRate } from "../upload/rate.js";
+import { sendFile } from "../upload/tus.js";
 import { addItem } from "./registry.js";
 
 const CELLS = {
@@ -22,16 +24,21 @@ function add(item) {
   row.querySelector("[data-preview]").dataset.preview = item.name;
 }
 
-async function sendFile(form) {
+async function send(form) {
   const meter = form.querySelector(".meter");
   const abort = form.querySelector("[data-abort]");
-  const startedAt = Date.now();
-  const onProgress = (sent, total) => showSent(meter, sent, total, startedAt);
-  const sending = upload("/datasets/upload", new FormData(form), onProgress);
-  abort.onclick = sending.abort;
+  const stopping = new AbortController();
+  const rate = startRate();
+  abort.onclick = () => stopping.abort();
   meter.hidden = abort.hidden = false;
   try {
-    return await sending.done;
+    const [file] = form.elements.file.files;
+    const upload = await sendFile(file, {
+      signal: stopping.signal,
+      onSent: (sent, total) => showSent(meter, sent, total, rate(sent)),
+      onWaiting: () => {},
+    });
+    return await finished(await post("/datasets", { name: form.elements.name.value.trim(), upload }));
   } finally {
     meter.hidden = abort.hidden = true;
   }
@@ -43,9 +50,7 @@ function aboutText(item) {
   return idle ? `${shown} ${count(idle)} rows have nothing to train.` : shown;
 }
 
-function showSent(meter, sent, total, startedAt) {
-  const elapsed = Math.max(0.001, (Date.now() - startedAt) / 1000);
-  const rate = sent / elapsed;
+function showSent(meter, sent, total, rate) {
   showProgress(meter.querySelector(".progress"), "running", sent, total);
   meter.querySelector("[data-rate]").textContent = sent < total
     ? `${size(sent)} of ${size(total)}, ${size(rate)}/s, ${duration((total - sent) / rate)} left`
@@ -87,7 +92,7 @@ listenToKeys();
 keepTimesFresh();
 suggestName(byId("u-file"), byId("u-name"));
 suggestName(byId("r-path"), byId("r-name"));
-startForm(byId("upload"), sendFile, add);
+startForm(byId("upload"), send, add);
 startForm(
   byId("register"),
   (form) => post("/datasets", { name: form.elements.name.value.trim(), path: form.elements.path.value.trim() }),

@@ -1,0 +1,28 @@
+"""What nobody needs any more: uploads that were left half-made, and data sets that lay long enough in the trash."""
+
+from __future__ import annotations
+
+import time
+
+from backend.datasets import trash
+from backend.db.database import Database
+from backend.scheduler.leadership import Leadership
+from backend.uploads.store import UploadStore
+from tunedeck.settings import Settings
+
+SWEEP_EVERY_S = 60.0
+
+
+class Housekeeping:
+    def __init__(self, settings: Settings, database: Database, uploads: UploadStore, leadership: Leadership) -> None:
+        self._settings = settings
+        self._database = database
+        self._uploads = uploads
+        self._leadership = leadership
+
+    def sweep(self) -> None:
+        if not self._leadership.is_held():
+            return
+        now = time.time()
+        self._uploads.purge(now)
+        trash.purge(self._database, now - self._settings.trash_lifetime_s)

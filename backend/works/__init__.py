@@ -1,0 +1,1 @@
+"""Long work: what takes longer than a request may, with progress, cancellable, found again after leaving the page."""

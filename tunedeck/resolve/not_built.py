@@ -19,10 +19,6 @@ ONLY_BUILT: dict[str, tuple[Any, ...]] = {
     "parallelism.expert_model_parallel_size": (1,),
     "evaluation.early_stop_patience": (0,),
     "evaluation.keep_best": (False,),
-    "tracking.use_wandb": (False,),
-    "tracking.use_tensorboard": (False,),
-    "tracking.profile_step_start": (0,),
-    "tracking.record_memory_history": (False,),
 }
 
 

@@ -21,6 +21,7 @@ from tests.support.tokenizers import CHATML, VOCAB_SIZE, train_tokenizer
 from tunedeck.conversations.scan import scan
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
+from tunedeck.spec import Parallelism
 from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
 from worker.engine.platform import shutdown_parallel
@@ -93,6 +94,10 @@ def resolved_spec(model: Path, data: Path, num_devices: int = 1, /, **changes: d
     )
     for section, fields in changes.items():
         spec[section] |= fields
+    layout = Parallelism.model_validate(spec["parallelism"])
+    spec["hardware"]["data_parallel_size"] = num_devices // (
+        layout.tensor_model_parallel_size * layout.pipeline_model_parallel_size * layout.context_parallel_size
+    )
     return ResolvedSpec.model_validate(spec)
 
 

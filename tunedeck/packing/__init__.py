@@ -7,7 +7,7 @@ tokens, and needs nothing beyond the standard library.
 from tunedeck.packing.karmarkar_karp import Bin
 from tunedeck.packing.layout import Layout, layout_of
 from tunedeck.packing.order import EpochOrder, Split, split
-from tunedeck.packing.plan import Plan, pack, padded_tokens
+from tunedeck.packing.plan import Plan, pack, padded_lengths, padded_tokens
 from tunedeck.packing.simulation import PackingForecast, simulate
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "Split",
     "layout_of",
     "pack",
+    "padded_lengths",
     "padded_tokens",
     "simulate",
     "split",

@@ -14,7 +14,8 @@ class Layout:
 
     `max_tokens`: room of a microbatch; samples are filled in up to it, or `micro_batch_size` at a time where that is
     not 0. `multiple`: what the length of a microbatch, `sequence_multiple`: what that of each sequence in it must be a
-    multiple of. `microbatch_multiple`: what the number of microbatches of a rank must be a multiple of.
+    multiple of. `microbatch_multiple`: what the number of microbatches of a rank must be a multiple of; more than 1 for
+    an interleaved pipeline only.
     """
 
     max_tokens: int

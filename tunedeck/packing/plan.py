@@ -30,8 +30,15 @@ def pack(lengths: Sequence[int], layout: Layout) -> Plan:
 
 def padded_tokens(plan: Plan, lengths: Sequence[int], layout: Layout) -> int:
     """The tokens of all microbatches of all ranks, padding included."""
+    return sum(sum(padded_lengths(bins, lengths, layout)) for bins in plan)
+
+
+def padded_lengths(bins: list[Bin], lengths: Sequence[int], layout: Layout) -> list[int]:
+    """The length of each microbatch of a rank. Those of an interleaved pipeline are made equally long: its stages do
+    not tell each other how long they are."""
     sizes = [layout.padded_sequence(length) for length in lengths]
-    return sum(layout.padded(_load(bin_, sizes)) for rank in plan for bin_ in rank)
+    padded = [layout.padded(_load(bin_, sizes)) for bin_ in bins]
+    return padded if layout.microbatch_multiple == 1 else [max(padded)] * len(padded)
 
 
 def first_fit(lengths: Sequence[int], capacity: int) -> list[Bin]:

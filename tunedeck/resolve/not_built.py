@@ -14,11 +14,12 @@ from tunedeck.resolved import ResolvedSpec
 ONLY_BUILT: dict[str, tuple[Any, ...]] = {
     "data.calculate_per_token_loss": (True,),
     "data.validation_dataset": ("",),
-    "parallelism.virtual_pipeline_model_parallel_size": (1,),
-    "parallelism.context_parallel_size": (1,),
-    "parallelism.expert_model_parallel_size": (1,),
     "evaluation.early_stop_patience": (0,),
     "evaluation.keep_best": (False,),
+    "tracking.use_wandb": (False,),
+    "tracking.use_tensorboard": (False,),
+    "tracking.profile_step_start": (0,),
+    "tracking.record_memory_history": (False,),
 }
 
 

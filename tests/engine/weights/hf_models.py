@@ -20,6 +20,8 @@ from transformers import (
     Qwen2ForCausalLM,
     Qwen3Config,
     Qwen3ForCausalLM,
+    Qwen3MoeConfig,
+    Qwen3MoeForCausalLM,
 )
 
 # An odd vocabulary: tensor parallelism has to pad it. Four heads share two key-value heads.
@@ -41,12 +43,20 @@ LLAMA3_ROPE = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }
+MOE = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 24}
 KINDS: dict[str, tuple[type[PreTrainedModel], type[PretrainedConfig], dict[str, Any]]] = {
     "llama-untied": (LlamaForCausalLM, LlamaConfig, {"tie_word_embeddings": False}),
     "llama3-scaled-rope": (LlamaForCausalLM, LlamaConfig, {"rope_parameters": LLAMA3_ROPE}),
     "mistral": (MistralForCausalLM, MistralConfig, {"sliding_window": None, "head_dim": 16}),
     "qwen2-bias": (Qwen2ForCausalLM, Qwen2Config, {"tie_word_embeddings": False}),
+    "qwen3-moe": (
+        Qwen3MoeForCausalLM,
+        Qwen3MoeConfig,
+        {**MOE, "norm_topk_prob": True, "tie_word_embeddings": False, "head_dim": 16},
+    ),
+    "qwen3-moe, plain softmax": (Qwen3MoeForCausalLM, Qwen3MoeConfig, {**MOE, "norm_topk_prob": False, "head_dim": 16}),
     "qwen3-tied": (Qwen3ForCausalLM, Qwen3Config, {"tie_word_embeddings": True, "head_dim": 16}),
+    "qwen3, four layers": (Qwen3ForCausalLM, Qwen3Config, {"num_hidden_layers": 4, "head_dim": 16}),
 }
 BOUNDS = (0, 5, 6, 22, 40)
 """Where the sequences of the pack begin and end."""

@@ -100,11 +100,13 @@ def _schedule(chunks: list[MegatronModule], loss_func: Any, with_labels: bool, f
         given = {"labels": next(batches)} if with_labels else {"runtime_gather_output": True}
         return model(tokens_1T, positions_1T, None, packed_seq_params=packed, **given), loss_func
 
+    # An interleaved pipeline wants as many microbatches as it has stages; each chunk goes through all of them.
+    num_microbatches = 1 if len(chunks) == 1 else parallel_state.get_pipeline_model_parallel_world_size()
     get_forward_backward_func()(
         forward_step_func=forward_step,
-        data_iterator=iter([tokens_1T.roll(-1, dims=1)]),
+        data_iterator=[iter([tokens_1T.roll(-1, dims=1)] * num_microbatches) for _ in chunks],
         model=chunks,
-        num_microbatches=1,
+        num_microbatches=num_microbatches,
         seq_length=BOUNDS[-1],
         micro_batch_size=1,
         forward_only=forward_only,
@@ -118,7 +120,7 @@ def _from_last_stage(output: Tensor | None) -> Tensor:
 
 def _of_all_ranks(value: Any) -> list[Any]:
     values: list[Any] = [None] * dist.get_world_size()
-    dist.all_gather_object(values, value, group=parallel_state.get_model_parallel_group())
+    dist.all_gather_object(values, value)
     return values
 
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tunedeck.flops import Work, causal_pairs
-from tunedeck.packing import Bin, EpochOrder, Layout, pack, padded_tokens
+from tunedeck.packing import Bin, EpochOrder, Layout, pack, padded_lengths, padded_tokens
 from worker.engine.data.microbatch import Microbatch, build_microbatch
 from worker.engine.data.samples import Samples
 
@@ -44,21 +44,28 @@ class Packer:
     layout: Layout
     data_parallel_rank: int
     pad_id: int
+    context_parallel_rank: int = 0
+    context_parallel_size: int = 1
 
     def batch(self, indices: Sequence[int]) -> Batch:
         lengths = [self.samples.length(index) for index in indices]
         plan = pack(lengths, self.layout)
         num_tokens = sum(lengths)
         return Batch(
-            tuple(self._microbatch(indices, bin_) for bin_ in plan[self.data_parallel_rank]),
+            self._microbatches(indices, plan[self.data_parallel_rank], lengths),
             num_tokens=num_tokens,
             num_trained_tokens=int(self.samples.num_learned_S[list(indices)].sum()),
             num_padded_tokens=padded_tokens(plan, lengths, self.layout) - num_tokens,
             num_attended_pairs=causal_pairs(lengths),
         )
 
-    def _microbatch(self, indices: Sequence[int], bin_: Bin) -> Microbatch:
-        return build_microbatch(self.samples, [indices[position] for position in bin_], self.layout, self.pad_id)
+    def _microbatches(self, indices: Sequence[int], bins: list[Bin], lengths: Sequence[int]) -> tuple[Microbatch, ...]:
+        return tuple(
+            build_microbatch(
+                self.samples, [indices[position] for position in bin_], self.layout, self.pad_id, at_least=length
+            ).part(self.context_parallel_rank, self.context_parallel_size)
+            for bin_, length in zip(bins, padded_lengths(bins, lengths, self.layout), strict=True)
+        )
 
 
 class BatchStream:

@@ -1,14 +1,15 @@
 """One packed microbatch: samples end to end in a row of T tokens, as Megatron's `thd` attention wants them.
 
-Shapes: T tokens of the microbatch, N of them trained, Q sequences in it. Padding is one more sequence, fully masked,
-because the fused attention kernels want every token to belong to a sequence; the `*_padded` fields of PackedSeqParams
-stay empty. Context parallelism wants every sequence to have a multiple of 2 × its size: a sample is padded at its end.
+Shapes: T tokens of the microbatch on this rank, N of them trained, Q sequences in it. Padding is one more sequence,
+fully masked, because the fused attention kernels want every token to belong to a sequence; the `*_padded` fields of
+PackedSeqParams stay empty. Context parallelism wants every sequence to have a multiple of 2 × its size: a sample is
+padded at its end.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from megatron.core.packed_seq_params import PackedSeqParams
 from torch import Tensor
 
 from tunedeck.packing import Layout
+from worker.engine.context_parallel import held_tokens
 from worker.engine.data.samples import Samples
 
 
@@ -45,6 +47,24 @@ class Microbatch:
             self.num_trained_tokens,
         )
 
+    def part(self, rank: int, size: int) -> Microbatch:
+        """The tokens that context-parallel rank `rank` of `size` holds. Borders and `max_seqlen` stay those of whole
+        sequences: attention and rotary embedding find the places of the tokens from them."""
+        if size == 1:
+            return self
+        held = torch.from_numpy(held_tokens(self.cu_seqlens_Q1.diff().tolist(), rank, size))
+        loss_mask_1T = self.loss_mask_1T[:, held]
+        trained_N = loss_mask_1T[0].nonzero().squeeze(1)
+        return replace(
+            self,
+            tokens_1T=self.tokens_1T[:, held],
+            labels_1T=self.labels_1T[:, held],
+            loss_mask_1T=loss_mask_1T,
+            trained_N=trained_N,
+            position_ids_1T=self.position_ids_1T[:, held],
+            num_trained_tokens=len(trained_N),
+        )
+
     def packed_seq_params(self) -> PackedSeqParams:
         """What attention and rotary embedding need to know of the sequences' borders."""
         return PackedSeqParams(
@@ -56,12 +76,15 @@ class Microbatch:
         )
 
 
-def build_microbatch(samples: Samples, indices: Sequence[int], layout: Layout, pad_id: int) -> Microbatch:
-    """Pack the samples end to end, each padded to a whole sequence of the layout, and all to a whole microbatch."""
+def build_microbatch(
+    samples: Samples, indices: Sequence[int], layout: Layout, pad_id: int, at_least: int = 0
+) -> Microbatch:
+    """Pack the samples end to end, each padded to a whole sequence of the layout, and all to a whole microbatch of
+    `at_least` so many tokens."""
     lengths = [samples.length(index) for index in indices]
     rooms = [layout.padded_sequence(length) for length in lengths]
     num_packed = sum(rooms)
-    length = layout.padded(num_packed)
+    length = max(layout.padded(num_packed), at_least)
     if length > num_packed:
         rooms.append(length - num_packed)
     starts_Q = np.cumsum([0, *rooms[:-1]])

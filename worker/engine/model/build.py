@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from megatron.core import parallel_state
-from megatron.core.models.gpt.gpt_layer_specs import get_gpt_layer_with_transformer_engine_spec
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import Float16Module, MegatronModule
 
@@ -11,36 +10,40 @@ from tunedeck.architecture import Architecture
 from tunedeck.resolved import ResolvedSpec
 from worker.engine.model.configuration import transformer_config
 from worker.engine.model.language_model import LanguageModel, padded_vocab_size
-from worker.engine.model.layer_spec import local_block_spec
+from worker.engine.model.layer_spec import local_block_spec, transformer_engine_layer_spec
 from worker.engine.platform import Platform
 
 
 def build_model(architecture: Architecture, spec: ResolvedSpec, platform: Platform) -> list[MegatronModule]:
-    """The model chunks of this rank (always one: no interleaved schedule), on the device, not yet wrapped in DDP.
+    """The model chunks of this rank (several with a virtual pipeline), on the device, not yet wrapped in DDP.
 
     Call after `init_parallel`, inside `platform.active()`. In bf16 a chunk is wrapped in Float16Module, which hands the
     logits and the loss out in fp32.
     """
     config = transformer_config(architecture, spec)
-    model = _gpt_model(architecture, config, platform)
+    num_chunks = config.virtual_pipeline_model_parallel_size
+    numbers = [None] if num_chunks is None else range(num_chunks)
+    models = [_gpt_model(architecture, config, platform, number) for number in numbers]
     if platform.device.type == "cuda":
-        model.cuda(platform.device)
-    return [Float16Module(config, model) if config.bf16 else model]
+        for model in models:
+            model.cuda(platform.device)
+    return [Float16Module(config, model) if config.bf16 else model for model in models]
 
 
-def _gpt_model(architecture: Architecture, config: TransformerConfig, platform: Platform) -> LanguageModel:
+def _gpt_model(
+    architecture: Architecture, config: TransformerConfig, platform: Platform, chunk: int | None
+) -> LanguageModel:
     fields = {
         "config": config,
         "transformer_layer_spec": (
-            get_gpt_layer_with_transformer_engine_spec(qk_layernorm=architecture.qk_layernorm)
-            if platform.device.type == "cuda"
-            else local_block_spec(config)
+            transformer_engine_layer_spec(config) if platform.device.type == "cuda" else local_block_spec(config, chunk)
         ),
         "vocab_size": padded_vocab_size(architecture.vocab_size, config.tensor_model_parallel_size),
         "num_tokens": architecture.vocab_size,
         "max_sequence_length": architecture.max_position_embeddings,
-        "pre_process": parallel_state.is_pipeline_first_stage(),
-        "post_process": parallel_state.is_pipeline_last_stage(),
+        "pre_process": parallel_state.is_pipeline_first_stage(ignore_virtual=chunk is None, vp_stage=chunk),
+        "post_process": parallel_state.is_pipeline_last_stage(ignore_virtual=chunk is None, vp_stage=chunk),
+        "vp_stage": chunk,
         "share_embeddings_and_output_weights": architecture.tied_embeddings,
         "position_embedding_type": "rope",
         "rotary_base": architecture.rotary_base,

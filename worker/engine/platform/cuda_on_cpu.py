@@ -130,6 +130,10 @@ class _Stream:
     def wait(self, stream: object = None) -> None:
         """Nothing is pending."""
 
+    def record_event(self, event: object = None) -> _Stream:
+        """The event has happened already."""
+        return self
+
     def synchronize(self) -> None:
         """Nothing is pending."""
 

@@ -19,7 +19,7 @@ import torch
 
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedHardware
-from worker.engine.platform import cuda_on_cpu
+from worker.engine.platform import cuda_on_cpu, experts_on_cpu
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,10 @@ def activate(hardware: ResolvedHardware) -> Platform:
     if hardware.device == "cuda":
         return _activate_cuda()
     torch.set_num_threads(hardware.threads_per_process)
+    # Megatron-core compiles small functions, for which a CPU would need a C++ compiler, and half a minute.
+    torch.compiler.set_stance("force_eager")
     cuda_on_cpu.install()
+    experts_on_cpu.install()
     return Platform(torch.device("cpu"), "gloo")
 
 

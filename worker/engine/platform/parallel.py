@@ -10,32 +10,32 @@ from megatron.core import parallel_state, tensor_parallel
 from torch.distributed.rendezvous import rendezvous
 
 from tunedeck.errors import SpecInvalid
+from tunedeck.resolved import ResolvedParallelism
 from tunedeck.run_folder import STORE_VARIABLE
-from tunedeck.spec import Parallelism
 from worker.engine.platform.machine import Platform
 
 TIMEOUT = timedelta(minutes=30)
 
 
-def init_parallel(platform: Platform, parallelism: Parallelism, seed: int) -> None:
+def init_parallel(platform: Platform, parallelism: ResolvedParallelism, seed: int) -> None:
     """Join the ranks that torchrun started, or be a world of one, and lay them out as `parallelism` says.
 
     Must run inside `platform.active()`. Raises SpecInvalid where the number of ranks does not fit the layout.
     """
     _init_process_group(platform)
-    ranks_per_replica = parallelism.tensor_model_parallel_size * parallelism.pipeline_model_parallel_size
-    world_size = dist.get_world_size()
-    if world_size % ranks_per_replica:
+    try:
+        _check_world(parallelism, dist.get_world_size())
+    except SpecInvalid:
         shutdown_parallel()
-        raise SpecInvalid.at(
-            "parallelism",
-            ranks_per_replica,
-            f"tensor × pipeline parallelism needs a multiple of {ranks_per_replica} ranks, but there are {world_size}",
-            "change resources.num_devices or the parallel sizes",
-        )
+        raise
+    num_chunks = parallelism.virtual_pipeline_model_parallel_size
     parallel_state.initialize_model_parallel(
         tensor_model_parallel_size=parallelism.tensor_model_parallel_size,
         pipeline_model_parallel_size=parallelism.pipeline_model_parallel_size,
+        virtual_pipeline_model_parallel_size=num_chunks if num_chunks > 1 else None,
+        context_parallel_size=parallelism.context_parallel_size,
+        expert_model_parallel_size=parallelism.expert_model_parallel_size,
+        expert_tensor_parallel_size=parallelism.expert_tensor_parallel_size,
     )
     tensor_parallel.model_parallel_cuda_manual_seed(seed)
 
@@ -46,6 +46,27 @@ def shutdown_parallel() -> None:
         parallel_state.destroy_model_parallel()
     if dist.is_initialized():
         dist.destroy_process_group()
+
+
+def _check_world(parallelism: ResolvedParallelism, world_size: int) -> None:
+    """Dense layers and experts are laid out over the same ranks, each in its own way."""
+    pipeline = parallelism.pipeline_model_parallel_size
+    layouts = {
+        "tensor × context × pipeline": (
+            parallelism.tensor_model_parallel_size * parallelism.context_parallel_size * pipeline
+        ),
+        "expert tensor × expert × pipeline": (
+            parallelism.expert_tensor_parallel_size * parallelism.expert_model_parallel_size * pipeline
+        ),
+    }
+    for name, ranks in layouts.items():
+        if world_size % ranks:
+            raise SpecInvalid.at(
+                "parallelism",
+                ranks,
+                f"{name} parallelism needs a multiple of {ranks} ranks, but there are {world_size}",
+                "change resources.num_devices or the parallel sizes",
+            )
 
 
 def _init_process_group(platform: Platform) -> None:

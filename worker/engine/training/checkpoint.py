@@ -137,7 +137,7 @@ def _layout() -> dict[str, int]:
 
 
 def _sharded_rng() -> ShardedObject:
-    """The random numbers of this rank: one object per pipeline and tensor rank, the same on all data-parallel ranks."""
+    """The random numbers of this rank: one object per pipeline and tensor rank, the same on all others."""
     states = {"torch": torch.get_rng_state(), "tracker": tensor_parallel.get_cuda_rng_tracker().get_states()}
     if torch.cuda.is_available():
         states["cuda"] = torch.cuda.get_rng_state()
@@ -147,7 +147,7 @@ def _sharded_rng() -> ShardedObject:
         states,
         (layout["pipeline_model_parallel_size"], layout["tensor_model_parallel_size"]),
         (parallel_state.get_pipeline_model_parallel_rank(), parallel_state.get_tensor_model_parallel_rank()),
-        replica_id=parallel_state.get_data_parallel_rank(),
+        replica_id=parallel_state.get_data_parallel_rank(with_context_parallel=True),
     )
 
 

@@ -64,7 +64,14 @@ def open_data(spec: ResolvedSpec, folder: RunFolder) -> DataSource:
     samples = _shared_samples(spec, folder, tokenizer, mask)
     parts = split(len(samples), spec.data.num_validation_rows, spec.seed)
     layout = layout_of(spec)
-    packer = Packer(samples, layout, parallel_state.get_data_parallel_rank(), tokenizer.pad_id)
+    packer = Packer(
+        samples,
+        layout,
+        parallel_state.get_data_parallel_rank(),
+        tokenizer.pad_id,
+        parallel_state.get_context_parallel_rank(),
+        spec.parallelism.context_parallel_size,
+    )
     facts = _facts(samples, parts, layout, mask_is_template=writes_like_the_template(mask, tokenizer))
     return DataSource(packer, parts, spec, facts)
 

@@ -32,12 +32,13 @@ def forward_backward(
     Collective: all ranks call it and all get the same value. Gradients are left in Megatron's buffers, already summed
     over the ranks and divided by the number of trained tokens.
     """
-    microbatches = (microbatch.to(platform.device) for microbatch in batch.microbatches)
+    # Each chunk of an interleaved pipeline goes through all microbatches for itself.
+    iterators = [(microbatch.to(platform.device) for microbatch in batch.microbatches) for _ in chunks]
     # Megatron's schedule runs no backward pass for `forward_only`, but would keep all that one needs.
     with torch.set_grad_enabled(not forward_only):
         losses = get_forward_backward_func()(
             forward_step_func=_forward_step,
-            data_iterator=microbatches,
+            data_iterator=iterators,
             model=chunks,
             num_microbatches=len(batch.microbatches),
             seq_length=max(microbatch.tokens_1T.shape[1] for microbatch in batch.microbatches),
@@ -67,12 +68,13 @@ def _loss(microbatch: Microbatch, loss_sum: Tensor) -> tuple[Tensor, Tensor, dic
 
 
 def _mean_loss(losses: list[dict[str, Tensor]], num_trained_tokens: int, platform: Platform) -> Tensor:
-    """Only the last pipeline stage has losses; the other stages add zero."""
+    """Only the last pipeline stage has losses, of which context-parallel ranks hold parts; the others add zero."""
     total = torch.zeros(1, dtype=torch.float64, device=platform.device)
     for loss in losses:
         total += loss["loss_sum"]
-    if parallel_state.get_data_parallel_world_size() > 1:
-        torch.distributed.all_reduce(total, group=parallel_state.get_data_parallel_group())
+    data_and_context = parallel_state.get_data_parallel_group(with_context_parallel=True)
+    if data_and_context.size() > 1:
+        torch.distributed.all_reduce(total, group=data_and_context)
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         torch.distributed.all_reduce(total, group=parallel_state.get_pipeline_model_parallel_group())
     return total[0] / num_trained_tokens

@@ -1,9 +1,9 @@
 """Megatron's model as a Hugging Face folder that transformers loads: the way back of load.py, bit for bit.
 
-Each pipeline stage writes its own files, so no rank ever holds more than one shard of a few gigabytes. The folder is
-built under another name and renamed when complete: who sees it may load it. Weights keep the dtype they were trained
-in (bf16 or fp32), and config.json says so; a silent cast to the dtype of the source was rejected, because the exported
-model would then answer differently from the trained one.
+Each pipeline stage and each expert-parallel rank writes its own files, so no rank ever holds more than one shard of a
+few gigabytes. The folder is built under another name and renamed when complete: who sees it may load it. Weights keep
+the dtype they were trained in (bf16 or fp32), and config.json says so; a silent cast to the dtype of the source was
+rejected, because the exported model would then answer differently from the trained one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
-from megatron.core import parallel_state
 from megatron.core.fp8_utils import dequantize_fp8_tensor, is_float8tensor
 from megatron.core.transformer.module import MegatronModule
 from safetensors import SafetensorError
@@ -29,6 +28,7 @@ from tunedeck.errors import Conflict, DiskFull, EngineFailed, TunedeckError
 from worker.engine.publish_folder import publish_folder
 from worker.engine.weights.companions import copy_companions
 from worker.engine.weights.llama import Entry
+from worker.engine.weights.ranks import replica_rank, tensor_group
 from worker.engine.weights.safetensors_folder import INDEX, SINGLE
 from worker.engine.weights.table import Table
 
@@ -51,7 +51,7 @@ def export_hf(
     is_first = dist.get_rank() == 0
     partial_path = target_path.with_name(f".{target_path.name}.partial")
     _together(lambda: _prepare(target_path, partial_path) if is_first else None)
-    written = _together(lambda: _write_stage(model_chunks, architecture, partial_path))
+    written = _together(lambda: _write_own(model_chunks, architecture, partial_path))
     dtype = next(model_chunks[0].parameters()).dtype
     _together(lambda: _finish(written, dtype, architecture, source_path, partial_path) if is_first else None)
     _together(lambda: publish_folder(partial_path, target_path) if is_first else None)
@@ -91,33 +91,38 @@ def _prepare(target_path: Path, partial_path: Path) -> None:
     partial_path.mkdir(parents=True)
 
 
-def _write_stage(model_chunks: list[MegatronModule], architecture: Architecture, folder: Path) -> Files:
-    """Write what this pipeline stage holds. Returns the files on the rank that wrote, else nothing."""
-    if parallel_state.get_data_parallel_rank(with_context_parallel=True) != 0:
-        return {}
-    is_writer = parallel_state.get_tensor_model_parallel_rank() == 0
-    stage = parallel_state.get_pipeline_model_parallel_rank()
+def _write_own(model_chunks: list[MegatronModule], architecture: Architecture, folder: Path) -> Files:
+    """Write what this rank is the writer of; ranks of its tensor-parallel groups take part in gathering it. Returns the
+    files that were written here."""
     written: Files = {}
     pending: dict[str, Tensor] = {}
+
+    def flush() -> None:
+        name = f"rank{dist.get_rank():05}-{len(written):05}.safetensors"
+        written.update(_write_file(pending, folder / name))
+        pending.clear()
+
     for entry, parameter in _owned(model_chunks, architecture):
         shards = _shards(parameter.detach(), entry)
-        if not is_writer:
+        if tensor_group(entry).rank() != 0:
             continue
-        pending |= zip(entry.hf_names, (tensor.contiguous() for tensor in entry.layout.join(shards)), strict=True)
+        tensors = (tensor.contiguous() for tensor in entry.layout.join(shards))
+        pending |= zip(entry.hf_names, tensors, strict=True)
         if _num_bytes(pending) >= MAX_FILE_BYTES:
-            written |= _write_file(pending, folder / f"stage{stage:03}-{len(written):05}.safetensors")
-            pending = {}
+            flush()
     if pending:
-        written |= _write_file(pending, folder / f"stage{stage:03}-{len(written):05}.safetensors")
+        flush()
     return written
 
 
 def _owned(model_chunks: list[MegatronModule], architecture: Architecture) -> list[tuple[Entry, Tensor]]:
-    """The parameters to write. A tied output layer of the last stage is left to the first stage's embedding."""
+    """What the first of all ranks with the same parameters has to write. A tied output layer of the last stage is left
+    to the first stage's embedding."""
     return [
         (entry, parameter)
         for entry, parameter in Table(architecture).parameters(model_chunks)
-        if not (architecture.tied_embeddings and entry.megatron_names == ("output_layer.weight",))
+        if replica_rank(entry) == 0
+        and not (architecture.tied_embeddings and entry.megatron_names == ("output_layer.weight",))
     ]
 
 
@@ -125,7 +130,7 @@ def _shards(parameter: Tensor, entry: Entry) -> list[Tensor]:
     """The shards of all tensor-parallel ranks, on the CPU."""
     # A parameter kept in FP8 is exported as the values that the model computed with.
     whole = dequantize_fp8_tensor(parameter) if is_float8tensor(parameter) else parameter
-    group = parallel_state.get_tensor_model_parallel_group()
+    group = tensor_group(entry)
     if not entry.layout.is_split or group.size() == 1:
         return [whole.cpu()]
     shards = [torch.empty_like(whole) for _ in range(group.size())]
@@ -143,7 +148,7 @@ def _write_file(tensors: dict[str, Tensor], file: Path) -> Files:
 
 
 def _finish(written: list[Files], dtype: torch.dtype, architecture: Architecture, source: Path, folder: Path) -> None:
-    """Give the files of all stages their final names; write index, config.json and tokenizer beside them."""
+    """Give the files of all ranks their final names; write index, config.json and tokenizer beside them."""
     files = {name: tensors for by_rank in written for name, tensors in sorted(by_rank.items())}
     names = _final_names(list(files))
     for name, final_name in names.items():

@@ -14,11 +14,16 @@ from worker.engine.weights.layout import Columns, GateUp, Layout, QueryKeyValue,
 
 @dataclass(frozen=True)
 class Entry:
-    """Megatron's names for a parameter (any one of them), the Hugging Face tensors it is made of, and how."""
+    """Megatron's names for a parameter (any one of them), the Hugging Face tensors it is made of, and how.
+
+    The parameters of an expert are cut over the ranks of expert-tensor parallelism, all others over those of tensor
+    parallelism.
+    """
 
     megatron_names: tuple[str, ...]
     hf_names: tuple[str, ...]
     layout: Layout
+    is_expert: bool = False
 
 
 def outer_entries(architecture: Architecture) -> list[Entry]:

@@ -10,13 +10,13 @@ import re
 from pathlib import Path
 
 import torch
-from megatron.core import parallel_state
 from megatron.core.transformer.module import MegatronModule
 from torch import Tensor
 from torch.nn import Parameter
 
 from tunedeck.architecture import Architecture
 from tunedeck.errors import ModelInvalid
+from worker.engine.weights.ranks import tensor_group
 from worker.engine.weights.safetensors_folder import SafetensorsFolder, open_folder
 from worker.engine.weights.table import Table
 
@@ -31,14 +31,11 @@ def load_hf(model_chunks: list[MegatronModule], architecture: Architecture, path
     ModelInvalid where the folder does not hold exactly this architecture.
     """
     table = Table(architecture)
-    rank, size = (
-        parallel_state.get_tensor_model_parallel_rank(),
-        parallel_state.get_tensor_model_parallel_world_size(),
-    )
     with open_folder(path) as folder:
         _check(folder, table, architecture)
         for entry, parameter in table.parameters(model_chunks):
-            _assign(parameter, entry.layout.take(folder, entry.hf_names, rank, size))
+            group = tensor_group(entry)
+            _assign(parameter, entry.layout.take(folder, entry.hf_names, group.rank(), group.size()))
 
 
 def _check(folder: SafetensorsFolder, table: Table, architecture: Architecture) -> None:

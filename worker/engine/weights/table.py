@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from megatron.core.transformer.module import MegatronModule
 from megatron.core.utils import unwrap_model
@@ -15,7 +16,7 @@ from torch.nn import Parameter
 
 from tunedeck.architecture import Architecture
 from tunedeck.errors import EngineFailed
-from worker.engine.weights import llama, qwen2, qwen3
+from worker.engine.weights import llama, qwen2, qwen3, qwen3_moe
 from worker.engine.weights.layout import Shape
 from worker.engine.weights.llama import Entry
 
@@ -24,12 +25,14 @@ _LAYER_ENTRIES: dict[str, Callable[[Architecture], list[Entry]]] = {
     "MistralForCausalLM": llama.layer_entries,
     "Qwen2ForCausalLM": qwen2.layer_entries,
     "Qwen3ForCausalLM": qwen3.layer_entries,
+    "Qwen3MoeForCausalLM": qwen3_moe.layer_entries,
 }
 _LAYER = re.compile(r"decoder\.layers\.(\d+)\.(.+)")
+_EXPERT = re.compile(r"(mlp\.experts\.(?:local_experts\.|linear_fc[12]\.weight))(\d+)(.*)")
 
 
 class Table:
-    """All entries of one architecture, with absolute names. Layers are counted from 0 over all pipeline stages."""
+    """All entries of one architecture, with absolute names. Layers and experts are counted from 0 over all ranks."""
 
     def __init__(self, architecture: Architecture) -> None:
         embedding, norm, output = llama.outer_entries(architecture)
@@ -64,6 +67,7 @@ def _in_layer(entry: Entry, layer: int) -> Entry:
         tuple(f"decoder.layers.{layer}.{name}" for name in entry.megatron_names),
         tuple(f"model.layers.{layer}.{name}" for name in entry.hf_names),
         entry.layout,
+        entry.is_expert,
     )
 
 
@@ -72,4 +76,12 @@ def _global_name(chunk: MegatronModule, name: str) -> str:
     match = _LAYER.fullmatch(name)
     if match is None:
         return name
-    return f"decoder.layers.{chunk.decoder.layers[int(match[1])].layer_number - 1}.{match[2]}"
+    layer = chunk.decoder.layers[int(match[1])]
+    return f"decoder.layers.{layer.layer_number - 1}.{_with_global_expert(layer, match[2])}"
+
+
+def _with_global_expert(layer: Any, name: str) -> str:
+    match = _EXPERT.fullmatch(name)
+    if match is None:
+        return name
+    return f"{match[1]}{layer.mlp.local_expert_indices[int(match[2])]}{match[3]}"

@@ -2,8 +2,6 @@
  * Problems at their fields. A field is found by its dotted path; a problem without a field stands only in the list.
  */
 
-import { showAll } from "./find_field.js";
-
 /** @typedef {import("../api.js").Problem} Problem */
 
 const holderOf = (form, path) => form.querySelector(`[data-field~="${CSS.escape(path)}"]`);
@@ -30,9 +28,7 @@ function showAt(holder, problems) {
   else input.removeAttribute("aria-invalid");
 }
 
-const sentence = ({ message, mend }) => [message, capital(mend ?? "")].filter(Boolean).map(withStop).join(" ");
-// A mend is an order and begins with a verb; the name of a field stays as it is written in a spec.
-const capital = (text) => (/^[a-z]+\b(?![._])/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
+const sentence = ({ message, mend }) => [message, mend].filter(Boolean).map(withStop).join(" ");
 const withStop = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** The list of all problems; each leads to its field. @param {HTMLElement} list */
@@ -58,9 +54,7 @@ function linkTo(form, path) {
 export function focusField(form, path) {
   const holder = holderOf(form, path);
   if (!holder) return;
-  const part = holder.closest("details");
-  part?.setAttribute("open", "");
-  if (holder.closest("[hidden]")) showAll(part);
+  holder.closest("details")?.setAttribute("open", "");
   holder.querySelector("input, select").focus();
   holder.scrollIntoView({ block: "center" });
 }

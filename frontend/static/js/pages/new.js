@@ -5,9 +5,7 @@
 import { ApiError, post } from "../api.js";
 import { copyable } from "../copy_text.js";
 import { byId, pageData, showFault } from "../dom.js";
-import { startFinding } from "../form/find_field.js";
 import { showFit } from "../form/fit.js";
-import { showPresetValues } from "../form/preset_values.js";
 import { focusField, listProblems, showAtFields } from "../form/problems.js";
 import { readSpec } from "../form/read_spec.js";
 import { showSummary, summaryOf } from "../form/summary.js";
@@ -68,15 +66,21 @@ function verdict(kind, text) {
 function changed() {
   spec = readSpec(form);
   showSpec();
-  showPreset();
+  showPresetValues();
   clearTimeout(timer);
   timer = setTimeout(check, CHECK_AFTER_MS);
 }
 
-function showPreset() {
-  const preset = pageData().presets.items.find((item) => item.name === spec.preset);
+/** An empty field shows the value that the chosen preset would give it. */
+function showPresetValues() {
+  const { presets } = pageData();
+  const preset = presets.items.find((item) => item.name === spec.preset);
   byId("f-preset-hint").textContent = preset ? preset.explanation : "Fields that you fill in win over it.";
-  showPresetValues(form, preset?.values);
+  for (const input of form.querySelectorAll("input[data-kind]")) {
+    input.dataset.plain ??= input.placeholder;
+    const value = input.name.split(".").reduce((place, key) => place?.[key], preset?.values);
+    input.placeholder = value === undefined || value === null ? input.dataset.plain : `${value} (preset)`;
+  }
 }
 
 async function submit(event) {
@@ -112,6 +116,5 @@ form.addEventListener("change", changed);
 form.addEventListener("submit", submit);
 // Before the form hears of the change: the unit decides which field the number is.
 byId("f-length-unit").addEventListener("change", () => { byId("f-length").name = byId("f-length-unit").value; });
-startFinding(byId("all-fields"));
-showPreset();
+showPresetValues();
 check();

@@ -1,0 +1,80 @@
+"""Two kinds of parallelism at once, on four processes: the curve is that of one process, whatever is combined."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from tests.engine.tiny import events, free_port, losses, resolved_spec, start, train_here, write_model
+from tests.engine.training.qwen3_moe import write_moe_model
+from tunedeck.resolved import ResolvedSpec
+
+STEPS = 3
+TENSOR = {"tensor_model_parallel_size": 2, "sequence_parallel": True}
+PIPELINE = {"pipeline_model_parallel_size": 2}
+CONTEXT = {"context_parallel_size": 2}
+EXPERT = {"expert_model_parallel_size": 2}
+DENSE: dict[str, dict[str, Any]] = {
+    "tensor and context": {**TENSOR, **CONTEXT},
+    "pipeline and context": {**PIPELINE, **CONTEXT},
+    "interleaved pipeline and tensor": {**PIPELINE, **TENSOR, "virtual_pipeline_model_parallel_size": 2},
+}
+EXPERTS: dict[str, dict[str, Any]] = {
+    "expert and pipeline": {**EXPERT, **PIPELINE},
+    "expert and context": {**EXPERT, **CONTEXT},
+    "expert and tensor": {**EXPERT, **TENSOR},
+    "expert and expert tensor": {**EXPERT, **TENSOR, "expert_tensor_parallel_size": 2},
+}
+
+
+@pytest.fixture(scope="module")
+def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
+    """The run folders of every layout, and of both models on one process."""
+    root = tmp_path_factory.mktemp("four")
+    models = {
+        "dense": write_model(root / "dense", num_hidden_layers=4, tie_word_embeddings=False),
+        "experts": write_moe_model(root / "experts"),
+    }
+    folders, trainings = {}, []
+    for kind, layouts in {"dense": DENSE, "experts": EXPERTS}.items():
+        folders[kind] = root / f"one-{kind}"
+        train_here(_spec(models[kind], sums, 1, {}), folders[kind])
+        for name, parallelism in layouts.items():
+            folders[name] = root / name.replace(" ", "-")
+            spec = _spec(models[kind], sums, 4, parallelism).model_dump(mode="json")
+            trainings.append({"spec": spec, "folder": str(folders[name]), "resume_from": "", "port": free_port()})
+    list_file = root / "trainings.json"
+    list_file.write_text(json.dumps(trainings))
+    process = start(4, "tests.engine.training.several_layouts", str(list_file))
+    try:
+        output, _ = process.communicate(timeout=240)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    yield folders
+
+
+def _spec(model: Path, data: Path, num_devices: int, parallelism: dict[str, Any]) -> ResolvedSpec:
+    return resolved_spec(
+        model,
+        data,
+        num_devices,
+        parallelism=parallelism,
+        batching={"train_iters": STEPS, "max_tokens_per_gpu": 200},
+    )
+
+
+@pytest.mark.parametrize("layout", [*DENSE, *EXPERTS])
+def test_four_processes_draw_the_curve_of_one(curves: dict[str, Path], layout: str) -> None:
+    one, four = curves["dense" if layout in DENSE else "experts"], curves[layout]
+    for name in ("loss", "grad_norm"):
+        expected, got = ([event["metrics"][name] for event in events(folder, "step")] for folder in (one, four))
+        torch.testing.assert_close(torch.tensor(got), torch.tensor(expected), atol=1e-4, rtol=1e-4)
+    assert len(losses(four)) == STEPS
+    final = [events(folder, "eval")[-1]["metrics"]["validation_loss"] for folder in (one, four)]
+    assert final[0] == pytest.approx(final[1], abs=1e-4)

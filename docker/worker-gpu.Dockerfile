@@ -29,7 +29,7 @@ COPY backend backend
 COPY worker worker
 COPY frontend frontend
 COPY migrations migrations
-RUN pip install ".[worker]"
+RUN pip install ".[worker,tracking]"
 
 WORKDIR /data
 USER tunedeck

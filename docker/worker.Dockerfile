@@ -14,7 +14,7 @@ COPY backend backend
 COPY worker worker
 COPY frontend frontend
 COPY migrations migrations
-RUN pip install ".[worker]" -c constraints/cpu.txt
+RUN pip install ".[worker,tracking]" -c constraints/cpu.txt
 
 WORKDIR /data
 USER tunedeck

@@ -23,7 +23,20 @@ class FormField:
     description: str
     minimum: float | None
     maximum: float | None
+    nullable: bool  # null can be sent, which over a preset means "not the preset's value"
     value: Any
+    is_null: bool  # null was asked for, other than a value that nobody gave
+
+
+TITLES = {
+    "": "Reproducibility",
+    "optimizer": "Optimizer and schedule",
+    "checkpointing": "Checkpoints",
+    "evaluation": "Evaluation and early stop",
+}
+
+
+_SPELT = {word.lower(): word for word in ("LR", "WSD", "FP8", "MXFP8", "BF16", "FP32", "CPU", "HF", "WandB")}
 
 
 @dataclass(frozen=True)
@@ -31,6 +44,7 @@ class FormGroup:
     """The fields of one component; the fields of the spec itself are in the group named ""."""
 
     name: str
+    title: str
     explanation: str
     fields: tuple[FormField, ...]
 
@@ -47,10 +61,10 @@ def spec_groups(schema: dict[str, Any], prefill: dict[str, Any] | None = None) -
     for name, property_schema in schema["properties"].items():
         component = _component(property_schema, schema)
         if component is None:
-            own.append(_field(name, name, property_schema, schema, given.get(name), schema.get("required", ())))
+            own.append(_field(name, name, property_schema, schema, given, schema.get("required", ())))
             continue
         groups.append(_group(name, component, schema, given.get(name) or {}))
-    return (FormGroup("", "", tuple(own)), *groups)
+    return (FormGroup("", TITLES[""], "", tuple(own)), *groups)
 
 
 def _beyond_defaults(prefill: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
@@ -71,10 +85,9 @@ def _beyond_defaults(prefill: dict[str, Any], schema: dict[str, Any]) -> dict[st
 def _group(name: str, component: dict[str, Any], schema: dict[str, Any], given: dict[str, Any]) -> FormGroup:
     required = component.get("required", ())
     fields = tuple(
-        _field(f"{name}.{key}", key, value, schema, given.get(key), required)
-        for key, value in component["properties"].items()
+        _field(f"{name}.{key}", key, value, schema, given, required) for key, value in component["properties"].items()
     )
-    return FormGroup(name, component.get("description", ""), fields)
+    return FormGroup(name, TITLES.get(name, name.capitalize()), component.get("description", ""), fields)
 
 
 def _component(property_schema: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any] | None:
@@ -90,11 +103,13 @@ def _follow(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
     return dict(schema["$defs"][reference.rsplit("/", 1)[-1]])
 
 
-def _field(path: str, key: str, node: dict[str, Any], schema: dict[str, Any], given: Any, required: Any) -> FormField:
+def _field(
+    path: str, key: str, node: dict[str, Any], schema: dict[str, Any], given: dict[str, Any], required: Any
+) -> FormField:
     shape = _without_null(_follow(node, schema), schema)
     return FormField(
         path=path,
-        label=key.replace("_", " "),
+        label=_label(key),
         kind="choice" if "enum" in shape else str(shape.get("type", "string")),
         options=tuple(str(option) for option in shape.get("enum", ())),
         default=node.get("default"),
@@ -102,8 +117,16 @@ def _field(path: str, key: str, node: dict[str, Any], schema: dict[str, Any], gi
         description=str(node.get("description") or shape.get("description") or ""),
         minimum=shape.get("minimum", shape.get("exclusiveMinimum")),
         maximum=shape.get("maximum", shape.get("exclusiveMaximum")),
-        value=given,
+        nullable=any(option.get("type") == "null" for option in node.get("anyOf", ())),
+        value=given.get(key),
+        is_null=key in given and given[key] is None,
     )
+
+
+def _label(key: str) -> str:
+    """`fp8_param_gather` reads "FP8 param gather"."""
+    text = " ".join(_SPELT.get(word, word) for word in key.split("_"))
+    return text[0].upper() + text[1:]
 
 
 def _without_null(node: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

@@ -160,6 +160,12 @@ class LossNotFinite(EngineFailed):
     code = "loss_not_finite"
 
 
+class Fp8NotEngaged(EngineFailed):
+    """A run that asked for FP8 computed in something else."""
+
+    code = "fp8_not_engaged"
+
+
 class OutOfMemory(EngineFailed):
     code = "out_of_memory"
 

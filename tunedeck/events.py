@@ -68,6 +68,22 @@ class CheckpointRemovedEvent(EventBase):
     path: str
 
 
+class Fp8Event(EventBase):
+    """What an FP8 run really computed in, seen in one step on rank 0. `path`, relative to the run folder, is a JSON
+    file with the names of all modules and kernels."""
+
+    kind: Literal["fp8"] = "fp8"
+    step: int
+    recipes: dict[str, int] = Field(description="Transformer Engine's recipe classes; modules that computed in each")
+    num_modules: int = Field(description="that multiply by weights and could compute in FP8")
+    num_fp8_modules: int
+    num_fp8_weights: int = Field(description="modules whose weights are held in FP8")
+    num_fp8_kernels: int = Field(description="calls of kernels that multiply FP8 matrices; all three 0: not profiled")
+    num_wide_kernels: int = Field(description="likewise bf16 or wider matrices")
+    num_unknown_kernels: int = Field(description="likewise, of names that do not tell")
+    path: str
+
+
 class ErrorEvent(EventBase):
     """The engine knows why it will end: code, message and mend of `errors.py`."""
 
@@ -86,7 +102,15 @@ class EndEvent(EventBase):
 
 
 Event = Annotated[
-    PhaseEvent | PlanEvent | StepEvent | EvalEvent | CheckpointEvent | CheckpointRemovedEvent | ErrorEvent | EndEvent,
+    PhaseEvent
+    | PlanEvent
+    | StepEvent
+    | EvalEvent
+    | CheckpointEvent
+    | CheckpointRemovedEvent
+    | Fp8Event
+    | ErrorEvent
+    | EndEvent,
     Field(discriminator="kind"),
 ]
 event_adapter: TypeAdapter[Event] = TypeAdapter(Event)

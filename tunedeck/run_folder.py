@@ -10,6 +10,7 @@
     control/launch, control/store    where torchrun and the ranks find each other, instead of at ports
     samples/         the tokenised data set while the ranks open it; gone afterwards
     checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
+    artifacts/       what other tools read: profile/, tensorboard/, wandb/, memory/, fp8.json; listed and sent by REST
     export/          a Hugging Face folder, renamed into place when complete
     .NAME.partial    NAME while it is written; .NAME.removed while it is removed; an attempt that has ended has neither
 """
@@ -73,6 +74,30 @@ class RunFolder:
 
     def checkpoint(self, step: int) -> Path:
         return self.checkpoints / f"iter_{step:07d}"
+
+    @property
+    def artifacts(self) -> Path:
+        return self.root / "artifacts"
+
+    @property
+    def profile(self) -> Path:
+        return self.artifacts / "profile"
+
+    @property
+    def tensorboard(self) -> Path:
+        return self.artifacts / "tensorboard"
+
+    @property
+    def wandb(self) -> Path:
+        return self.artifacts / "wandb"
+
+    @property
+    def memory(self) -> Path:
+        return self.artifacts / "memory"
+
+    @property
+    def fp8(self) -> Path:
+        return self.artifacts / "fp8.json"
 
     @property
     def export(self) -> Path:

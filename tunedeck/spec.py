@@ -62,7 +62,7 @@ class Batching(Component):
 class Optimizer(Component):
     """AdamW with decoupled weight decay; warm-up, then a decay from lr to min_lr over all steps."""
 
-    lr: float = Field(1e-5, gt=0, le=10)
+    lr: float = Field(1e-5, gt=0, le=10, description="learning rate after the warm-up")
     min_lr: float = Field(0.0, ge=0, le=10, description="what the learning rate decays to")
     lr_decay_style: DecayStyle = Field("cosine", description="WSD: warm-up, stable, then a decay in the last steps")
     lr_wsd_decay_style: WsdDecayStyle | None = Field(
@@ -76,9 +76,9 @@ class Optimizer(Component):
     )
     lr_warmup_iters: Annotated[int, Field(ge=0, le=2**31)] | None = Field(None, description="steps of warm-up")
     weight_decay: float = Field(0.1, ge=0, le=10, description="not applied to norm weights and biases")
-    adam_beta1: float = Field(0.9, ge=0, lt=1)
-    adam_beta2: float = Field(0.95, ge=0, lt=1)
-    adam_eps: float = Field(1e-8, gt=0, le=1)
+    adam_beta1: float = Field(0.9, ge=0, lt=1, description="decay of the first moment")
+    adam_beta2: float = Field(0.95, ge=0, lt=1, description="decay of the second moment")
+    adam_eps: float = Field(1e-8, gt=0, le=1, description="added to the denominator of the update")
     clip_grad: float = Field(1.0, ge=0, le=1e6, description="global gradient norm; 0 switches clipping off")
 
 
@@ -104,9 +104,9 @@ class Parallelism(Component):
 
 
 class Precision(Component):
-    """What is computed and what is kept in which type. `params_dtype=None` means bf16 on a GPU and fp32 on a CPU."""
+    """What is computed and what is kept in which type."""
 
-    params_dtype: Literal["bf16", "fp32"] | None = None
+    params_dtype: Literal["bf16", "fp32"] | None = Field(None, description="None: bf16 on a GPU, fp32 on a CPU")
     fp8_format: Literal["e4m3", "hybrid"] | None = Field(None, description="None: no FP8")
     fp8_recipe: Fp8Recipe | None = Field(None, description="None: blockwise; only together with fp8_format")
     fp8_param_gather: bool = Field(False, description="keep weights in FP8 and gather them in FP8")
@@ -126,10 +126,10 @@ class Precision(Component):
     use_precision_aware_optimizer: bool = Field(
         False, description="lets main gradients, main parameters and Adam's moments be of other types than fp32"
     )
-    main_grads_dtype: Literal["fp32", "bf16"] = "fp32"
-    main_params_dtype: Literal["fp32", "fp16"] = "fp32"
-    exp_avg_dtype: Literal["fp32", "fp16", "bf16", "fp8"] = "fp32"
-    exp_avg_sq_dtype: Literal["fp32", "fp16", "bf16", "fp8"] = "fp32"
+    main_grads_dtype: Literal["fp32", "bf16"] = Field("fp32", description="type of the gradients that the update reads")
+    main_params_dtype: Literal["fp32", "fp16"] = Field("fp32", description="type of the parameters that are updated")
+    exp_avg_dtype: Literal["fp32", "fp16", "bf16", "fp8"] = Field("fp32", description="type of Adam's first moment")
+    exp_avg_sq_dtype: Literal["fp32", "fp16", "bf16", "fp8"] = Field("fp32", description="type of Adam's second moment")
     optimizer_cpu_offload: bool = Field(False, description="keep and update the optimizer's state on the host")
     optimizer_offload_fraction: Annotated[float, Field(gt=0, le=1)] | None = Field(
         None, description="share of the state on the host, only with optimizer_cpu_offload; then None means all"
@@ -137,9 +137,11 @@ class Precision(Component):
 
 
 class Recompute(Component):
-    """What the backward pass computes again instead of keeping it. `selective`: the core attention alone."""
+    """What the backward pass computes again instead of keeping it."""
 
-    recompute_granularity: Literal["none", "selective", "full"] = "none"
+    recompute_granularity: Literal["none", "selective", "full"] = Field(
+        "none", description="whole layers (full) or the core attention alone (selective)"
+    )
     recompute_method: RecomputeMethod | None = Field(
         None, description="only with full: groups of layers (uniform) or the first layers of a stage; None: uniform"
     )
@@ -176,7 +178,7 @@ class Tracking(Component):
     use_wandb: bool = Field(False, description="write a Weights & Biases run")
     wandb_mode: WandbMode | None = Field(None, description="None: offline, into the run folder")
     wandb_project: Label | None = Field(None, description="None: tunedeck")
-    wandb_group: Label | None = None
+    wandb_group: Label | None = Field(None, description="None: no group")
     use_tensorboard: bool = Field(False, description="write TensorBoard event files into the run folder")
     profile_step_start: Positive | None = Field(None, description="first step that torch's profiler records")
     profile_step_end: Positive | None = Field(None, description="the step before which it ends; needs the start")
@@ -194,7 +196,7 @@ class JobSpec(Component):
     model: Name
     dataset: Name
     preset: Name | None = Field(None, description="values that the given fields are laid over")
-    seed: int = Field(42, ge=0, le=2**31 - 1)
+    seed: int = Field(42, ge=0, le=2**31 - 1, description="of the split into training and validation, and of the order")
     data: Data = Data()
     batching: Batching = Batching()
     optimizer: Optimizer = Optimizer()

@@ -100,6 +100,28 @@ def test_a_preset_shows_its_values_in_the_empty_fields_and_sends_only_its_name(p
     assert spec_shown(page) == {"model": "tiny", "dataset": "chats", "preset": "quick-look"}
 
 
+def test_what_a_preset_sets_can_be_taken_back_and_every_field_be_found(page: Page, worker: ScriptedWorker) -> None:
+    choose_model_and_data(page)
+    page.select_option('[name="preset"]', "qwen3-4b-openhermes-fp8")
+    page.click("#all-fields summary")
+    page.fill("#find-field", "activation fp8")
+    expect(page.locator("#find-field-note")).to_have_text("One field")
+    page.fill("#find-field", "fp8_format")  # it and its recipe, which names it
+    expect(page.locator("#find-field-note")).to_have_text("2 fields")
+    expect(page.locator('[data-field="optimizer.min_lr"]')).to_be_hidden()
+    fp8_format = page.locator('[name="precision.fp8_format"]')
+    expect(fp8_format.locator("option").first).to_have_text("Preset: e4m3")
+    fp8_format.select_option("none")
+    assert spec_shown(page)["precision"] == {"fp8_format": None}
+    page.fill("#find-field", "profile")
+    expect(page.locator("#find-field-note")).to_have_text("2 fields")
+    page.fill('[name="tracking.profile_step_start"]', "none")
+    assert spec_shown(page)["tracking"] == {"profile_step_start": None}
+    # A problem leads to its field, also while something else is looked for.
+    page.locator("#problems button", has_text="parallelism.tensor_model_parallel_size").first.click()
+    expect(page.locator('[name="parallelism.tensor_model_parallel_size"]')).to_be_focused()
+
+
 def test_every_field_of_a_spec_has_an_input(page: Page) -> None:
     from tunedeck.spec import JobSpec
 

@@ -16,10 +16,6 @@ ONLY_BUILT: dict[str, tuple[Any, ...]] = {
     "data.validation_dataset": ("",),
     "evaluation.early_stop_patience": (0,),
     "evaluation.keep_best": (False,),
-    "tracking.use_wandb": (False,),
-    "tracking.use_tensorboard": (False,),
-    "tracking.profile_step_start": (0,),
-    "tracking.record_memory_history": (False,),
 }
 
 

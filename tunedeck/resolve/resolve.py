@@ -53,7 +53,7 @@ def resolve(
         recompute=resolve_recompute(spec.recompute, parallelism, resolved_model, problems),
         evaluation=spec.evaluation,
         checkpointing=spec.checkpointing,
-        tracking=resolve_tracking(spec.tracking, batching.train_iters, problems),
+        tracking=resolve_tracking(spec.tracking, batching.train_iters, host, problems),
         hardware=hardware,
     )
     check_evaluation(spec.evaluation, data, problems)

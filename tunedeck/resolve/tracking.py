@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tunedeck.bus import HostFacts
 from tunedeck.errors import Problem
 from tunedeck.resolved import ResolvedTracking
 from tunedeck.spec import Tracking
@@ -9,9 +10,12 @@ from tunedeck.spec import Tracking
 DEFAULT_WANDB_PROJECT = "tunedeck"
 
 
-def resolve_tracking(asked: Tracking, train_iters: int, problems: list[Problem]) -> ResolvedTracking:
+def resolve_tracking(asked: Tracking, train_iters: int, host: HostFacts, problems: list[Problem]) -> ResolvedTracking:
     _check_wandb(asked, problems)
     _check_profile(asked, train_iters, problems)
+    if asked.record_memory_history and host.kind == "cpu":
+        message = f"record_memory_history records a GPU's allocator, and {host.name} has no GPU"
+        problems.append(Problem("tracking.record_memory_history", True, message, "leave it out"))
     return ResolvedTracking(
         use_wandb=asked.use_wandb,
         wandb_mode=asked.wandb_mode or "offline",

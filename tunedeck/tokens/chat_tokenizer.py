@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tunedeck.conversations import Message
 from tunedeck.errors import ModelInvalid
 from tunedeck.tokens.chat_template import DEFAULT, ChatTemplate
 from tunedeck.tokens.tokenizer_folder import TokenizerFolder, read_tokenizer
+from tunedeck.tokens.word_table import WordTable
 
 
 class ChatTokenizer:
@@ -40,6 +42,11 @@ class ChatTokenizer:
             what = f"the chat template of {path} is not valid Jinja: {error}"
             raise ModelInvalid.at("model", str(path), what, "fetch the tokenizer's files again") from error
 
+    @cached_property
+    def word_table(self) -> WordTable | None:
+        """The quick way to tokens, made when it is first asked for; None for a tokenizer that has none."""
+        return WordTable.of(self._tokenizer)
+
     @property
     def pad_id(self) -> int:
         """A token for padding, which is never learned and never attended to; 0 where the tokenizer names none."""
@@ -49,9 +56,9 @@ class ChatTokenizer:
     def has_token(self, text: str) -> bool:
         return self._tokenizer.token_to_id(text) is not None
 
-    def token_text(self, token_id: int) -> str:
-        """The text of one token, special ones included; "\N{REPLACEMENT CHARACTER}" for a piece of a character."""
-        return self._tokenizer.decode([token_id], skip_special_tokens=False)
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of tokens, special ones included; what is only a piece of a character is U+FFFD."""
+        return self._tokenizer.decode(list(ids), skip_special_tokens=False)
 
     def render(
         self, messages: Sequence[Message], tools: Sequence[dict[str, Any]] = (), *, add_generation_prompt: bool = False

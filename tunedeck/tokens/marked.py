@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from tokenizers import Encoding
 
 from tunedeck.tokens.chat_tokenizer import ChatTokenizer
 from tunedeck.tokens.rendering import Piece, Rendering
+from tunedeck.tokens.word_table import WordTable
+
+# To make the table takes as long as to tokenise some hundred conversations; one conversation is shown without it.
+_WORTH_A_TABLE = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,25 +38,62 @@ class MarkedTokens:
 
 def mark(tokenizer: ChatTokenizer, renderings: Sequence[Rendering]) -> list[MarkedTokens]:
     """Tokens and marks of each rendering. The first token of a sample is never learned: nothing predicts it."""
-    encodings = iter(tokenizer.encode([piece.text for rendering in renderings for piece in rendering]))
-    return [_sample(rendering, encodings) for rendering in renderings]
+    pieces = [piece for rendering in renderings for piece in rendering]
+    table = tokenizer.word_table if len(renderings) >= _WORTH_A_TABLE else None
+    marked = [table and mark_by_words(table, piece) for piece in pieces]
+    left = iter(mark_by_offsets(tokenizer, [piece for piece, done in zip(pieces, marked, strict=True) if not done]))
+    whole = iter([done or next(left) for done in marked])
+    return [_joined([next(whole) for _ in rendering]) for rendering in renderings]
 
 
-def _sample(rendering: Rendering, encodings: Iterator[Encoding]) -> MarkedTokens:
+def mark_by_offsets(tokenizer: ChatTokenizer, pieces: Sequence[Piece]) -> list[MarkedTokens]:
+    """The definition: a token is learned by where its text begins, or ends."""
+    encodings = tokenizer.encode([piece.text for piece in pieces])
+    return [
+        MarkedTokens(encoding.ids, tuple(_runs(piece, encoding)))
+        for piece, encoding in zip(pieces, encodings, strict=True)
+    ]
+
+
+def mark_by_words(table: WordTable, piece: Piece) -> MarkedTokens | None:
+    """The same with much less work; None where only the definition can tell."""
+    words = table.words(piece.text)
+    if words is None:
+        return None
+    ends = list(accumulate(map(len, words))) if piece.learned else []
     ids: list[int] = []
     learned: list[tuple[int, int]] = []
-    for piece, encoding in zip(rendering, encodings, strict=False):
+    done = 0
+    for start, stop in piece.learned:
+        if start == stop:
+            continue
+        first, behind = bisect_right(ends, start), bisect_left(ends, stop) + 1
+        ids += table.ids(words[done:first])
+        reach = start - (ends[first - 1] if first else 0)
+        num_before = table.num_before(words[first], reach, reaching_in=piece.reaching_in) if reach else 0
+        if num_before < 0 or ends[behind - 1] != stop:
+            return None
+        begin = len(ids) + num_before
+        ids += table.ids(words[first:behind])
+        learned.append((begin, len(ids)))
+        done = behind
+    ids += table.ids(words[done:])
+    return MarkedTokens(ids, tuple(learned))
+
+
+def _joined(pieces: list[MarkedTokens]) -> MarkedTokens:
+    ids: list[int] = []
+    learned: list[tuple[int, int]] = []
+    for piece in pieces:
         start = len(ids)
-        ids += encoding.ids
-        for first, stop in _runs(piece, encoding):
-            begin = max(start + first, 1)
-            if begin < start + stop:
-                learned.append((begin, start + stop))
+        ids += piece.ids
+        for first, stop in piece.learned:
+            if max(start + first, 1) < start + stop:
+                learned.append((max(start + first, 1), start + stop))
     return MarkedTokens(ids, tuple(learned))
 
 
 def _runs(piece: Piece, encoding: Encoding) -> Iterator[tuple[int, int]]:
-    """The definition, token by token."""
     offsets = encoding.offsets
     for start, stop in piece.learned:
         inside = [

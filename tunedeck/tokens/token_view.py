@@ -82,7 +82,7 @@ def _as_the_template(conversation: Conversation, tokenizer: ChatTokenizer) -> tu
 def _tokens(
     tokenizer: ChatTokenizer, ids: Sequence[int], trained: Sequence[bool], differs: Sequence[bool]
 ) -> tuple[Token, ...]:
-    text = lru_cache(maxsize=None)(tokenizer.token_text)
+    text = lru_cache(maxsize=None)(lambda token: tokenizer.decode([token]))
     return tuple(
         Token(id=token, text=text(token), trained=learned, differs=differing)
         for token, learned, differing in zip(ids, trained, differs, strict=True)

@@ -64,6 +64,10 @@ class EventLog:
     def checkpoint_removed(self, step: int, path: str) -> None:
         self._write("checkpoint_removed", {"step": step, "path": path})
 
+    def fp8(self, step: int, **found: Any) -> None:
+        """What an FP8 run computed in: the fields of Fp8Event."""
+        self._write("fp8", {"step": step, **found})
+
     def fail(self, code: str, message: str, mend: str) -> None:
         """The last two lines of a failed attempt: why, and the end."""
         with self._lock:

@@ -36,7 +36,9 @@ export function asCurl(spec) {
   ].join("\n");
 }
 
-/** Without null, which in a spec means the same as leaving the field out. */
+/** Without null, which means the same as leaving the field out, unless there is a preset: over that it means "not". */
+const shortest = (spec) => (spec.preset ? spec : withoutNull(spec));
+
 function withoutNull(spec) {
   const kept = Object.entries(spec).filter(([, value]) => value !== null);
   return Object.fromEntries(kept.map(([key, value]) => [key, typeof value === "object" ? withoutNull(value) : value]));
@@ -44,7 +46,7 @@ function withoutNull(spec) {
 
 /** The forms for `copyable`. @param {() => object} spec */
 export const specForms = (spec) => ({
-  JSON: () => asJson(withoutNull(spec())),
-  YAML: () => asYaml(withoutNull(spec())),
-  curl: () => asCurl(withoutNull(spec())),
+  JSON: () => asJson(shortest(spec())),
+  YAML: () => asYaml(shortest(spec())),
+  curl: () => asCurl(shortest(spec())),
 });

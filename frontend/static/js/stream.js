@@ -7,7 +7,8 @@
  */
 
 const KINDS = [
-  "job", "step", "eval", "phase", "plan", "checkpoint", "checkpoint_removed", "error", "end", "log", "hello", "reset",
+  "job", "step", "eval", "phase", "plan", "checkpoint", "checkpoint_removed", "fp8", "error", "end", "log", "hello",
+  "reset",
 ];
 const REOPEN_AFTER_MS = 2000;
 const STALE_AFTER_MS = 10_000;

@@ -64,6 +64,7 @@ def test_what_cannot_be_meant_is_refused_at_its_field(fields: dict[str, Any], fi
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
+        ({"tracking": {"record_memory_history": True}}, "record_memory_history"),
         ({"tracking": {"profile_step_start": 31, "profile_step_end": 33}}, "profile_step_start"),
         ({"tracking": {"profile_step_start": 5}}, "profile_step_end"),
         ({"tracking": {"profile_step_start": 5, "profile_step_end": 5}}, "profile_step_end"),

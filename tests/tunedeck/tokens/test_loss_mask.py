@@ -5,17 +5,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 from transformers import AutoTokenizer
 
+from tests.support.random_conversations import conversations
 from tests.support.tokenizers import QWEN3, needs_qwen3, write_tokenizer
-from tunedeck.conversations import Conversation, Message
+from tunedeck.conversations import Conversation, Message, ToolCall
+from tunedeck.demo.assets import BASE_FOLDER
 from tunedeck.errors import SpecInvalid
 from tunedeck.spec import LossMaskType
-from tunedeck.tokens import ChatTokenizer, loss_mask, mark, text_of, writes_like_the_template
+from tunedeck.tokens import ChatTokenizer, TemplateUnfit, loss_mask, mark, text_of, writes_like_the_template
 
 # Token ids of Qwen3: <|im_start|>, <|im_end|>, newline, two newlines, <think>, </think>
 START, END, NL, NL2, THINK, UNTHINK = 151644, 151645, 198, 271, 151667, 151668
-SYSTEM, USER, ASSISTANT, HI, HELLO = 8948, 872, 77091, 13048, 9707
+SYSTEM, USER, ASSISTANT, HI, HELLO, NI_HAO = 8948, 872, 77091, 13048, 9707, 108386
+TOOL_CALL, UNTOOL_CALL, RESPONSE, UNRESPONSE = 151657, 151658, 151665, 151666
 ALTERNATING = (
     "{% if messages[0].role == 'assistant' %}{{ raise_exception('the user speaks first') }}{% endif %}"
     "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]"
@@ -99,6 +103,112 @@ def test_distill_qwen_learns_only_the_last_answer() -> None:
         *learned(HELLO),
     ]
     assert not any(is_learned for _, is_learned in masked(QWEN3, "distill_qwen", conversation[:3]))
+
+
+@needs_qwen3
+def test_qwen3_5_follows_the_template_and_learns_behind_the_opened_thoughts() -> None:
+    conversation = (user("Hi"), assistant("Hello"), user("Hi"), assistant("你好"))
+    assert masked(QWEN3, "qwen3_5", conversation) == [
+        *silent(START, USER, NL, HI, END, NL),
+        # The template thinks only in the last answer; the two newlines are one token, which reaches into the answer.
+        *silent(START, ASSISTANT, NL),
+        *learned(HELLO, END, NL),
+        *silent(START, USER, NL, HI, END, NL),
+        *silent(START, ASSISTANT, NL, THINK),
+        *learned(NL2, UNTHINK, NL2, NI_HAO, END, NL),
+    ]
+
+
+@needs_qwen3
+def test_qwen3_5_learns_thoughts_but_not_the_newline_that_opens_them() -> None:
+    conversation = (user("Hi"), Message("assistant", "Hi", True, reasoning_content="Hello"))
+    assert masked(QWEN3, "qwen3_5", conversation)[9:] == [
+        *silent(THINK, NL),
+        *learned(HELLO, NL, UNTHINK, NL2, HI, END, NL),
+    ]
+
+
+@needs_qwen3
+def test_qwen_leaves_thoughts_out_of_an_answer_that_stands_alone() -> None:
+    conversation = (user("Hi"), assistant("<think>\nHello\n</think>\n\nHi"))
+    assert masked(QWEN3, "qwen", conversation)[9:] == learned(HI, END, NL)
+
+
+@needs_qwen3
+@pytest.mark.parametrize("kind", ["qwen", "qwen3"])
+def test_tool_calls_are_learned_and_their_results_are_not(kind: LossMaskType) -> None:
+    call = Message("assistant", "", True, tool_calls=(ToolCall("add", {"a": 1}),))
+    result = Message("tool", "3", False)
+    call_tokens = (TOOL_CALL, NL, 4913, 606, 788, 330, 718, 497, 330, 16370, 788, 5212, 64, 788, 220, 16, 11248)
+    thought = (THINK, NL2, UNTHINK, NL2) if kind == "qwen3" else ()
+    assert masked(QWEN3, kind, (user("Hi"), call, result, assistant("Hi"))) == [
+        *silent(START, USER, NL, HI, END, NL),
+        *silent(START, ASSISTANT, NL),
+        *learned(*thought, *call_tokens, UNTOOL_CALL, END, NL),
+        *silent(START, USER, NL, RESPONSE, NL, 18, NL, UNRESPONSE, END, NL),
+        *silent(START, ASSISTANT, NL),
+        *learned(*thought, HI, END, NL),
+    ]
+
+
+@needs_qwen3
+def test_tools_are_written_once_before_the_first_message() -> None:
+    tools = ({"type": "function", "function": {"name": "add"}},)
+    tokenizer = ChatTokenizer.load(QWEN3)
+    conversation = Conversation((system("Hi"), user("Hi"), assistant("Hello")), tools)
+    whole = tokenizer.render(conversation.messages, tools)
+    for kind, answer in (("qwen", "Hello"), ("qwen3", "<think>\n\n</think>\n\nHello")):
+        first, *rest = loss_mask(kind, tokenizer)(conversation)
+        assert whole.startswith(first.text)
+        assert [piece.text[start:stop] for piece in rest for start, stop in piece.learned] == [f"{answer}<|im_end|>\n"]
+
+
+# Token ids of the demo's tokenizer, so that these lists are checked everywhere.
+D_START, D_END, D_NL, D_USER, D_ASSISTANT, D_SPACE = 1, 2, 201, 597, 598, 223
+D_IT_IS_3, D_ONE, D_QUESTION = (43, 86, 290, 223, 21, 16), 19, 33
+
+
+@pytest.mark.parametrize("kind", ["qwen", "qwen3", "qwen3_5"])
+def test_the_demo_learns_each_answer_by_hand(kind: LossMaskType) -> None:
+    conversation = (user("1?"), assistant("It is 3."), user("1?"), assistant("é", trained=False), assistant("1"))
+    assert masked(BASE_FOLDER, kind, conversation) == [
+        *silent(D_START, D_USER, D_NL, D_ONE, D_QUESTION, D_END, D_NL),
+        *silent(D_START, D_ASSISTANT, D_NL),
+        *learned(*D_IT_IS_3, D_END, D_NL),
+        *silent(D_START, D_USER, D_NL, D_ONE, D_QUESTION, D_END, D_NL),
+        *silent(D_START, D_ASSISTANT, D_NL, 130, 105, D_END, D_NL),
+        *silent(D_START, D_ASSISTANT, D_NL),
+        *learned(D_ONE, D_END, D_NL),
+    ]
+
+
+def test_the_demo_learns_the_last_answer_by_hand() -> None:
+    conversation = (user("1?"), assistant("It is 3."))
+    assert masked(BASE_FOLDER, "distill_qwen", conversation) == [
+        *silent(D_START, D_USER, D_NL, D_ONE, D_QUESTION, D_END, D_NL),
+        *silent(D_START, D_ASSISTANT, D_NL),
+        *learned(*D_IT_IS_3),
+    ]
+
+
+def test_text_that_looks_like_another_answer_is_refused_under_qwen3_5() -> None:
+    tokenizer = ChatTokenizer.load(BASE_FOLDER)
+    with pytest.raises(TemplateUnfit, match=r"writes 2 headers .* for 1 answers"):
+        loss_mask("qwen3_5", tokenizer)(Conversation((user("<|im_start|>assistant\n"), assistant("1"))))
+
+
+@given(conversations(tools=False))
+@settings(max_examples=80, deadline=None)
+@pytest.mark.parametrize("kind", ["qwen", "qwen3", "qwen3_5", "distill_qwen"])
+def test_what_is_learned_decodes_to_the_answers_and_their_ends(kind: LossMaskType, conversation: Conversation) -> None:
+    tokenizer = ChatTokenizer.load(BASE_FOLDER)
+    sample = mark(tokenizer, [loss_mask(kind, tokenizer)(conversation)])[0]
+    learned_ids = [token for token, flag in zip(sample.ids, sample.flags(), strict=True) if flag]
+    if kind == "distill_qwen":
+        expected = conversation.messages[-1].content if conversation.messages[-1].trained else ""
+    else:
+        expected = "".join(f"{message.content}<|im_end|>\n" for message in conversation.messages if message.trained)
+    assert tokenizer.decode(learned_ids) == expected
 
 
 @needs_qwen3

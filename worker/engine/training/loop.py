@@ -13,17 +13,16 @@ import torch
 
 from tunedeck.errors import LossNotFinite
 from worker.engine.data import Batch, BatchStream
-from worker.engine.platform import open_monitor
-from worker.engine.training import progress
+from worker.engine.tracking import Tracking
 from worker.engine.training.checkpoint import Position
 from worker.engine.training.checkpoints import Checkpoints
 from worker.engine.training.data_parallel import gather_params, zero_gradients
 from worker.engine.training.forward_backward import forward_backward
+from worker.engine.training.observer import StepObserver
 from worker.engine.training.optimizer import learning_rate
-from worker.engine.training.progress import StepResult, Yardstick
-from worker.engine.training.rank_readings import RankReadings, gather
+from worker.engine.training.progress import StepResult
+from worker.engine.training.rank_readings import RankReadings
 from worker.engine.training.setup import Setup
-from worker.engine.training.step_clock import StepClock
 
 Outcome = Literal["succeeded", "cancelled"]
 
@@ -31,16 +30,13 @@ Outcome = Literal["succeeded", "cancelled"]
 class TrainingLoop:
     """One run from its start position to its last step, or to a stop request. Every method is collective."""
 
-    def __init__(self, setup: Setup) -> None:
+    def __init__(self, setup: Setup, tracking: Tracking) -> None:
         self._setup = setup
         self._spec = setup.attempt.spec
-        self._log = setup.attempt.log
         self._step = setup.start.step
         self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.start.step)
         self._evaluated_step = -1
-        self._clock = StepClock(setup.platform)
-        self._yardstick = Yardstick.of(setup.architecture, setup.platform)
-        self._monitor = open_monitor(setup.platform.device)
+        self._observer = StepObserver(setup, tracking)
 
     def run(self) -> Outcome:
         """Train. A stop request ends the run with a checkpoint of what has been learned so far."""
@@ -55,8 +51,7 @@ class TrainingLoop:
                     self._between_steps()
         finally:
             batches.close()
-            if self._monitor:
-                self._monitor.close()
+            self._observer.close()
         if stopped and self._step < self._spec.batching.train_iters:
             self._save_last()
             return "cancelled"
@@ -66,17 +61,13 @@ class TrainingLoop:
 
     def _one_step(self, batches: BatchStream) -> bool:
         """Returns whether the run shall stop."""
-        self._clock.start()
+        self._observer.step_begins(self._step + 1)
         batch = batches.next()
-        self._clock.mark()
+        self._observer.mark()
         result = self._update(batch)
         readings = self._look_around()
-        times, held_up_s = self._clock.stop(), self._checkpoints.take_held_up_s()
-        metrics = progress.step_metrics(result, batch, readings, times, held_up_s, self._yardstick)
         self._step += 1
-        if self._log:
-            self._log.step(self._step, metrics)
-            print(progress.line(self._step, self._spec.batching.train_iters, metrics), flush=True)
+        self._observer.step_ended(self._step, result, batch, readings, self._checkpoints.take_held_up_s())
         return readings.stop
 
     def _update(self, batch: Batch) -> StepResult:
@@ -84,10 +75,10 @@ class TrainingLoop:
         state = self._setup.state
         zero_gradients(state.chunks, state.optimizer)
         summed_loss = forward_backward(state.chunks, batch, self._setup.platform)
-        self._clock.mark()
+        self._observer.mark()
         lr = learning_rate(state.optimizer)
         _, grad_norm, _ = state.optimizer.step()
-        self._clock.mark()
+        self._observer.mark()
         # Only now: to read it before the optimizer has been given its work would leave the device idle.
         loss = float(summed_loss)
         self._check_finite("loss", loss)
@@ -115,9 +106,7 @@ class TrainingLoop:
             return
         loss = self._validation_loss()
         self._evaluated_step = self._step
-        if self._log:
-            self._log.eval(self._step, {"validation_loss": loss})
-            print(f"step {self._step} | validation loss {loss:.4f}", flush=True)
+        self._observer.evaluated(self._step, loss)
 
     def _validation_loss(self) -> float:
         """The mean over all trained tokens of the validation samples."""
@@ -152,7 +141,6 @@ class TrainingLoop:
         have written is completed."""
         attempt = self._setup.attempt
         seen = torch.distributed.get_rank() == 0 and attempt.folder.stop_request.exists()
-        device = self._monitor.latest if self._monitor else None
-        readings = gather(seen, self._checkpoints.is_writing(), device, self._setup.platform)
+        readings = self._observer.gather(seen, self._checkpoints.is_writing())
         self._checkpoints.advance(readings.is_writing)
         return readings

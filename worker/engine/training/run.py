@@ -9,6 +9,7 @@ from pathlib import Path
 
 from worker.engine.attempt import Attempt
 from worker.engine.platform import activate, init_parallel, shutdown_parallel
+from worker.engine.tracking import open_tracking
 from worker.engine.training.checkpoint import folder_bytes
 from worker.engine.training.data_parallel import gather_params
 from worker.engine.training.loop import Outcome, TrainingLoop
@@ -33,8 +34,8 @@ def _train(setup: Setup) -> Outcome:
     if attempt.log:
         attempt.log.plan(attempt.spec.batching.train_iters, setup.start.step + 1, setup.facts)
     attempt.phase("training")
-    with _settled_heap():
-        outcome = TrainingLoop(setup).run()
+    with open_tracking(attempt.spec, attempt.folder) as tracking, _settled_heap():
+        outcome = TrainingLoop(setup, tracking).run()
     if outcome == "succeeded" and attempt.spec.checkpointing.export_hf:
         attempt.phase("exporting")
         _export(setup)

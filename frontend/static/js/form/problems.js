@@ -2,6 +2,8 @@
  * Problems at their fields. A field is found by its dotted path; a problem without a field stands only in the list.
  */
 
+import { showAll } from "./find_field.js";
+
 /** @typedef {import("../api.js").Problem} Problem */
 
 const holderOf = (form, path) => form.querySelector(`[data-field~="${CSS.escape(path)}"]`);
@@ -28,7 +30,9 @@ function showAt(holder, problems) {
   else input.removeAttribute("aria-invalid");
 }
 
-const sentence = ({ message, mend }) => [message, mend].filter(Boolean).map(withStop).join(" ");
+const sentence = ({ message, mend }) => [message, capital(mend ?? "")].filter(Boolean).map(withStop).join(" ");
+// A mend is an order and begins with a verb; the name of a field stays as it is written in a spec.
+const capital = (text) => (/^[a-z]+\b(?![._])/.test(text) ? text[0].toUpperCase() + text.slice(1) : text);
 const withStop = (text) => (/[.!?]$/.test(text) ? text : `${text}.`);
 
 /** The list of all problems; each leads to its field. @param {HTMLElement} list */
@@ -54,7 +58,9 @@ function linkTo(form, path) {
 export function focusField(form, path) {
   const holder = holderOf(form, path);
   if (!holder) return;
-  holder.closest("details")?.setAttribute("open", "");
+  const part = holder.closest("details");
+  part?.setAttribute("open", "");
+  if (holder.closest("[hidden]")) showAll(part);
   holder.querySelector("input, select").focus();
   holder.scrollIntoView({ block: "center" });
 }

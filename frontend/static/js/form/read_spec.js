@@ -5,13 +5,14 @@ export function readSpec(form) {
   const spec = {};
   for (const input of form.querySelectorAll("[name][data-kind]")) {
     const text = input.value.trim();
-    if (text !== "") put(spec, input.name, valueOf(text, input.dataset.kind));
+    if (text !== "") put(spec, input.name, valueOf(text, input.dataset));
   }
   return spec;
 }
 
 /** What cannot be read as its kind is sent as typed, so that the server names the field and the value. */
-function valueOf(text, kind) {
+function valueOf(text, { kind, nullable }) {
+  if (nullable !== undefined && text.toLowerCase() === "none") return null;
   if (kind === "boolean") return text === "true";
   if (kind !== "integer" && kind !== "number") return text;
   const value = Number(text.replaceAll(/[,_ ]/g, ""));

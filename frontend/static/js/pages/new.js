@@ -5,7 +5,9 @@
 import { ApiError, post } from "../api.js";
 import { copyable } from "../copy_text.js";
 import { byId, pageData, showFault } from "../dom.js";
+import { startFinding } from "../form/find_field.js";
 import { showFit } from "../form/fit.js";
+import { showPresetValues } from "../form/preset_values.js";
 import { focusField, listProblems, showAtFields } from "../form/problems.js";
 import { readSpec } from "../form/read_spec.js";
 import { showSummary, summaryOf } from "../form/summary.js";
@@ -66,21 +68,15 @@ function verdict(kind, text) {
 function changed() {
   spec = readSpec(form);
   showSpec();
-  showPresetValues();
+  showPreset();
   clearTimeout(timer);
   timer = setTimeout(check, CHECK_AFTER_MS);
 }
 
-/** An empty field shows the value that the chosen preset would give it. */
-function showPresetValues() {
-  const { presets } = pageData();
-  const preset = presets.items.find((item) => item.name === spec.preset);
+function showPreset() {
+  const preset = pageData().presets.items.find((item) => item.name === spec.preset);
   byId("f-preset-hint").textContent = preset ? preset.explanation : "Fields that you fill in win over it.";
-  for (const input of form.querySelectorAll("input[data-kind]")) {
-    input.dataset.plain ??= input.placeholder;
-    const value = input.name.split(".").reduce((place, key) => place?.[key], preset?.values);
-    input.placeholder = value === undefined || value === null ? input.dataset.plain : `${value} (preset)`;
-  }
+  showPresetValues(form, preset?.values);
 }
 
 async function submit(event) {
@@ -116,5 +112,6 @@ form.addEventListener("change", changed);
 form.addEventListener("submit", submit);
 // Before the form hears of the change: the unit decides which field the number is.
 byId("f-length-unit").addEventListener("change", () => { byId("f-length").name = byId("f-length-unit").value; });
-showPresetValues();
+startFinding(byId("all-fields"));
+showPreset();
 check();

@@ -1,0 +1,71 @@
+"""What watches a step and tells of it: clock, readings of the ranks, FP8 proof, tracking, event and log line.
+
+The loop trains; this looks on. It adds one wait for the device a step, at its end, and no other.
+"""
+
+from __future__ import annotations
+
+from worker.engine.data import Batch
+from worker.engine.fp8 import Fp8Proof, fp8_health
+from worker.engine.platform import open_monitor
+from worker.engine.tracking import Tracking
+from worker.engine.training import progress
+from worker.engine.training.progress import StepResult, Yardstick
+from worker.engine.training.rank_readings import RankReadings, gather
+from worker.engine.training.setup import Setup
+from worker.engine.training.step_clock import StepClock
+
+_FP8_METRICS = ("fp8_largest_amax", "fp8_smallest_scale", "fp8_saturated_share")
+
+
+class StepObserver:
+    """Once a step: `step_begins`, `mark` where data, forward-backward and optimizer end, `gather`, `step_ended`."""
+
+    def __init__(self, setup: Setup, tracking: Tracking) -> None:
+        self._setup = setup
+        self._log = setup.attempt.log
+        self._tracking = tracking
+        self._clock = StepClock(setup.platform)
+        self._yardstick = Yardstick.of(setup.architecture, setup.platform)
+        self._monitor = open_monitor(setup.platform.device)
+        self._proof = Fp8Proof(setup.attempt, setup.state.chunks)
+
+    def step_begins(self, step: int) -> None:
+        self._tracking.step_begins(step)
+        self._proof.step_begins(is_profiled=self._tracking.window.covers(step))
+        self._clock.start()
+
+    def mark(self) -> None:
+        """One part of the step ends here and the next begins."""
+        self._clock.mark()
+
+    def gather(self, stop: bool, is_writing: bool) -> RankReadings:
+        """Collective."""
+        device = self._monitor.latest if self._monitor else None
+        return gather(stop, is_writing, device, self._setup.platform)
+
+    def step_ended(
+        self, step: int, result: StepResult, batch: Batch, readings: RankReadings, checkpoint_time_s: float
+    ) -> None:
+        """Raises Fp8NotEngaged after the first step of a run that asked for FP8 in vain."""
+        fp8 = self._setup.attempt.spec.precision.fp8_format
+        health = fp8_health(self._setup.state.chunks, is_hybrid=fp8 == "hybrid") if fp8 != "none" else None
+        times = self._clock.stop()
+        metrics = progress.step_metrics(result, batch, readings, times, checkpoint_time_s, self._yardstick)
+        if health is not None:
+            metrics |= zip(_FP8_METRICS, health.tolist(), strict=True)
+        if self._log:
+            self._log.step(step, metrics)
+            print(progress.line(step, self._setup.attempt.spec.batching.train_iters, metrics), flush=True)
+        self._tracking.step_ended(step, metrics)
+        self._proof.step_ended(step)
+
+    def evaluated(self, step: int, loss: float) -> None:
+        if self._log:
+            self._log.eval(step, {"validation_loss": loss})
+            print(f"step {step} | validation loss {loss:.4f}", flush=True)
+        self._tracking.evaluated(step, {"validation_loss": loss})
+
+    def close(self) -> None:
+        if self._monitor:
+            self._monitor.close()

@@ -14,6 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 import frontend
 from backend.accounts.routes import router as accounts_router
 from backend.accounts.token_file import ensure_token
+from backend.artifacts.routes import router as artifacts_router
 from backend.background import Background
 from backend.cluster.routes import router as cluster_router
 from backend.datasets.checking import Checks
@@ -49,6 +50,7 @@ _REST = (
     jobs_router,
     metrics_router,
     logs_router,
+    artifacts_router,
     events_router,
     models_router,
     datasets_router,

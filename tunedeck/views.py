@@ -128,6 +128,16 @@ class CheckpointView(Component):
     created_at: float
 
 
+class ArtifactView(Component):
+    """A file below `artifacts/` of an attempt's run folder. `kind` is its first folder, or its own name without one."""
+
+    attempt: int
+    kind: str
+    path: str = Field(description="below artifacts/")
+    size_bytes: int
+    changed_at: float
+
+
 class RegisterModel(Component):
     name: Name
     path: str = Field(min_length=1, max_length=4096, description="a Hugging Face folder below a configured root")

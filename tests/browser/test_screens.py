@@ -24,7 +24,8 @@ SCROLL_THROUGH = """async () => {
     }
     scrollTo(0, 0);
 }"""
-DRAWN = "() => [...document.querySelectorAll('.chart .plot')].every((plot) => plot.querySelector('.main-svg'))"
+DRAWN = """() => [...document.querySelectorAll('.chart:not([hidden]) .plot')]
+    .every((plot) => plot.querySelector('.main-svg'))"""
 
 
 @pytest.fixture
@@ -67,6 +68,7 @@ def test_every_page_fits_its_width(
         "run-checkpoints": f"/runs/{running.job_id}#checkpoints",
         "run-spec": f"/runs/{running.job_id}#spec",
         "run-timeline": f"/runs/{running.job_id}#timeline",
+        "run-artifacts": f"/runs/{running.job_id}#artifacts",
         "new": f"/new?from={running.job_id}",
         "data": "/data",
         "models": "/models",

@@ -174,3 +174,21 @@ def test_a_list_of_settings_that_is_no_json_is_explained(tmp_path: Path, monkeyp
     assert result.exit_code == 1
     assert "model_roots" in result.stderr
     assert """TUNEDECK_MODEL_ROOTS='["/srv/models"]'""" in result.stderr
+
+
+def test_artifacts_are_listed_and_fetched_into_a_folder(service: StandIn, tmp_path: Path) -> None:
+    trace = {"attempt": 2, "kind": "profile", "path": "profile/a b.gz", "size_bytes": 1234, "changed_at": 1.0}
+    service.on("GET /jobs/j7/artifacts", {"items": [trace], "next_cursor": ""})
+    service.on("GET /jobs/j7/artifacts/2/profile/a%20b.gz", "the trace")
+    result = tunedeck(service, "artifacts", "j7", "--to", str(tmp_path))
+    assert (result.exit_code, "1,234" in result.stdout, "profile/a b.gz" in result.stdout) == (0, True, True)
+    assert (tmp_path / "2" / "profile" / "a b.gz").read_text() == "the trace"
+
+
+def test_an_artifact_that_is_gone_is_told_and_leaves_no_file(service: StandIn, tmp_path: Path) -> None:
+    trace = {"attempt": 2, "kind": "fp8", "path": "fp8.json", "size_bytes": 12, "changed_at": 1.0}
+    service.on("GET /jobs/j7/artifacts", {"items": [trace], "next_cursor": ""})
+    result = tunedeck(service, "artifacts", "j7", "--to", str(tmp_path))
+    assert result.exit_code == 1
+    assert "knows no GET /jobs/j7/artifacts/2/fp8.json" in result.stderr
+    assert not (tmp_path / "2" / "fp8.json").exists()

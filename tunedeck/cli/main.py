@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import tunedeck
-from tunedeck.cli import data, data_files, doctor, jobs, logs, models, serve, submit
+from tunedeck.cli import artifacts, data, data_files, doctor, jobs, logs, models, serve, submit
 from tunedeck.cli.faults import print_fault
 from tunedeck.errors import TunedeckError
 
@@ -36,6 +36,7 @@ app.command()(submit.submit)
 app.command("ls")(jobs.list_jobs)
 app.command()(jobs.show)
 app.command()(logs.logs)
+app.command()(artifacts.artifacts)
 app.command()(jobs.cancel)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.models, name="models")

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tunedeck.lifecycle import JobState
-from tunedeck.views import DatasetView, JobDetail, JobView, ModelView
+from tunedeck.views import ArtifactView, DatasetView, JobDetail, JobView, ModelView
 
 STYLE_OF_STATE = {
     JobState.RUNNING: "blue",
@@ -69,6 +69,13 @@ def _facts(job: JobDetail) -> list[tuple[str, str]]:
         ),
         *measured,
     ]
+
+
+def print_artifacts(artifacts: Sequence[ArtifactView]) -> None:
+    table = _table("attempt", "kind", "bytes", "path")
+    for artifact in artifacts:
+        table.add_row(str(artifact.attempt), artifact.kind, f"{artifact.size_bytes:,}", artifact.path)
+    console().print(table if artifacts else "no artifacts")
 
 
 def print_models(models: Sequence[ModelView]) -> None:

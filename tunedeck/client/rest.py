@@ -25,6 +25,7 @@ from tunedeck.errors import Conflict, TunedeckError, error_of
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import (
+    ArtifactView,
     CheckedSpec,
     CheckpointView,
     DatasetView,
@@ -181,6 +182,24 @@ class Client:
         """Send a file of this machine and register it."""
         upload, sha256 = self.send_file(file)
         return self.add_dataset(name, upload=upload, sha256=sha256, **asked)
+
+    def artifacts(self, job_id: str) -> tuple[ArtifactView, ...]:
+        return self._get(f"/jobs/{_part(job_id)}/artifacts", Page[ArtifactView]).items
+
+    def fetch_artifact(self, job_id: str, artifact: ArtifactView, target: Path) -> None:
+        """Write the file to `target`, whose folders are made, piece by piece."""
+        path = f"{API}/jobs/{_part(job_id)}/artifacts/{artifact.attempt}/{quote(artifact.path)}"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._http.stream("GET", path) as response:
+                if response.is_error:
+                    response.read()
+                raise_for_error(response)
+                with target.open("wb") as file:
+                    for piece in response.iter_bytes():
+                        file.write(piece)
+        except httpx.TransportError as error:
+            raise from_transport(error, self.url) from error
 
     def presets(self) -> tuple[PresetView, ...]:
         return self._get("/presets", Page[PresetView]).items

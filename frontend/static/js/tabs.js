@@ -15,6 +15,8 @@ export function startTabs(list, onShow) {
       tab.tabIndex = isChosen ? 0 : -1;
       document.getElementById(tab.getAttribute("aria-controls")).hidden = !isChosen;
     }
+    // On a narrow screen the row of tabs scrolls sideways.
+    chosen.scrollIntoView({ inline: "nearest", block: "nearest" });
     onShow[nameOf(chosen)]?.();
   };
 

@@ -20,6 +20,16 @@ const MIB = 2 ** 20;
  * @property {(largest: number) => {unit: string, divisor: number}} [scale] unit of the title, chosen by the data
  */
 
+const BYTES = {
+  ticks: "~g",
+  hover: ".4~g",
+  fromZero: true,
+  scale: (largest) => (largest >= GIB ? { unit: "GiB", divisor: GIB } : { unit: "MiB", divisor: MIB }),
+};
+const SHARE = { ticks: "~%", hover: ".3~%", fromZero: true };
+/** Ranks that get a line of their own; a chart of more could not be read. */
+const RANKS = [0, 1, 2, 3, 4, 5, 6, 7];
+
 /** @type {Record<string, ChartDefinition>} */
 export const CHARTS = {
   loss: {
@@ -52,21 +62,57 @@ export const CHARTS = {
     lines: [
       { metric: "memory_bytes", label: "in use", colour: 0 },
       { metric: "peak_memory_bytes", label: "peak", colour: 1 },
+      { metric: "reserved_memory_bytes", label: "reserved", colour: 2 },
     ],
-    ticks: "~g",
-    hover: ".4~g",
-    fromZero: true,
-    scale: (largest) => (largest >= GIB ? { unit: "GiB", divisor: GIB } : { unit: "MiB", divisor: MIB }),
+    ...BYTES,
+  },
+  rank_memory: {
+    lines: RANKS.map((rank) => ({ metric: `peak_memory_bytes.rank${rank}`, label: `rank ${rank}`, colour: rank })),
+    ...BYTES,
   },
   step_time_s: {
     lines: [
       { metric: "step_time_s", label: "step", colour: 0, smooth: true },
-      { metric: "data_time_s", label: "waiting for data", colour: 1 },
+      { metric: "forward_backward_time_s", label: "forward and backward", colour: 1 },
+      { metric: "optimizer_time_s", label: "optimizer", colour: 2 },
+      { metric: "data_time_s", label: "waiting for data", colour: 3 },
+      { metric: "wait_time_s", label: "other ranks, reporting", colour: 4 },
+      { metric: "checkpoint_time_s", label: "held up by checkpoints before it", colour: 5 },
     ],
     ticks: "~s",
     hover: ".3~s",
     suffix: "s",
     fromZero: true,
+  },
+  tflops_per_gpu: {
+    lines: [{ metric: "tflops_per_gpu", label: "TFLOP/s", colour: 0, smooth: true }],
+    ticks: "~g",
+    hover: ".4~g",
+    fromZero: true,
+  },
+  mfu: { lines: [{ metric: "mfu", label: "utilisation", colour: 0, smooth: true }], ...SHARE },
+  padding_share: { lines: [{ metric: "padding_share", label: "padding", colour: 0 }], ...SHARE },
+  tokens: {
+    lines: [
+      { metric: "num_tokens", label: "tokens", colour: 0 },
+      { metric: "num_trained_tokens", label: "of them trained", colour: 1 },
+    ],
+    ticks: "~s",
+    hover: ",d",
+    fromZero: true,
+  },
+  gpu_utilization: { lines: [{ metric: "gpu_utilization", label: "busy", colour: 0 }], ...SHARE },
+  power_w: { lines: [{ metric: "power_w", label: "power", colour: 0 }], ticks: "~g", hover: ".4~g", fromZero: true },
+  temperature_c: { lines: [{ metric: "temperature_c", label: "warmest", colour: 0 }], ticks: "~g", hover: ".3~g" },
+  fp8_amax: {
+    lines: [{ metric: "fp8_largest_amax", label: "largest magnitude", colour: 0 }],
+    ticks: "~g",
+    hover: ".4~g",
+    fromZero: true,
+  },
+  fp8_saturated_share: {
+    lines: [{ metric: "fp8_saturated_share", label: "beyond their scale", colour: 0 }],
+    ...SHARE,
   },
 };
 

@@ -59,11 +59,22 @@ export class ChartGrid {
     for (const chart of this.#charts) {
       if (chart.definition.lines.some((line) => changed.has(line.metric))) chart.isDirty = true;
     }
+    this.#reveal();
   }
 
   markAll() {
     for (const chart of this.#charts) chart.isDirty = true;
+    this.#reveal();
     this.#tick();
+  }
+
+  /** Charts of what not every machine can tell are hidden until there is something, and so is a group of only such. */
+  #reveal() {
+    for (const chart of this.#charts) {
+      if (!chart.figure.hidden || !chart.hasPoints) continue;
+      chart.figure.hidden = false;
+      chart.figure.closest(".chart-group").hidden = false;
+    }
   }
 
   setSmoothing(smoothing) {

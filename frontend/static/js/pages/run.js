@@ -7,6 +7,7 @@ import { copyable } from "../copy_text.js";
 import { byId, keepTimesFresh, pageData } from "../dom.js";
 import { count } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
+import { ArtifactList } from "../run/artifacts.js";
 import { listenToCancel } from "../run/cancel.js";
 import { CheckpointList } from "../run/checkpoints.js";
 import { Detail } from "../run/detail.js";
@@ -28,6 +29,7 @@ const grid = new ChartGrid(byId("charts"), detail.seriesOf, onZoom);
 const stream = new Stream([job.id], liveDots());
 const logs = new LogTail(job.id);
 const checkpoints = new CheckpointList(job.id);
+const artifacts = new ArtifactList(job.id);
 
 /** @param {string[] | null} metrics */
 function onPoints(metrics) {
@@ -96,7 +98,7 @@ showJob(job);
 showFacts(job);
 startControls();
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
-startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open() });
+startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open(), artifacts: () => artifacts.open() });
 listenToCancel(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(job); });
 
 feed.follow(stream);

@@ -1,0 +1,60 @@
+/** The tab of files that a run left for other tools: fetched each time it is shown, since nothing announces them. */
+
+import { get } from "../api.js";
+import { byId, showFault, sinceElement } from "../dom.js";
+import { count, size } from "../format.js";
+
+const KINDS = {
+  profile: "Profile",
+  tensorboard: "TensorBoard",
+  wandb: "Weights & Biases",
+  memory: "Memory snapshot",
+  fp8: "FP8 proof",
+};
+
+export class ArtifactList {
+  constructor(jobId) {
+    this.jobId = jobId;
+  }
+
+  async open() {
+    try {
+      const { items } = await get(`/jobs/${this.jobId}/artifacts`);
+      byId("artifacts").replaceChildren(...items.map((item) => rowOf(this.jobId, item)));
+      byId("artifacts").closest(".table-frame").hidden = items.length === 0;
+      byId("artifacts-hint").hidden = items.length === 0;
+      byId("no-artifacts").hidden = items.length > 0;
+      showFault(byId("artifacts-fault"), null);
+    } catch (error) {
+      showFault(byId("artifacts-fault"), error);
+    }
+  }
+}
+
+function rowOf(jobId, item) {
+  const row = document.createElement("tr");
+  const cells = [
+    ["Kind", KINDS[item.kind] ?? item.kind],
+    ["File", linkOf(jobId, item), "mono"],
+    ["Attempt", count(item.attempt), "num"],
+    ["Size", size(item.size_bytes), "num"],
+    ["Written", sinceElement(item.changed_at), "num"],
+  ];
+  for (const [label, content, kind] of cells) {
+    const cell = document.createElement("td");
+    cell.dataset.label = label;
+    if (kind) cell.className = kind;
+    cell.append(content);
+    row.append(cell);
+  }
+  return row;
+}
+
+function linkOf(jobId, item) {
+  const link = document.createElement("a");
+  const path = item.path.split("/").map(encodeURIComponent).join("/");
+  link.href = `/api/v1/jobs/${jobId}/artifacts/${item.attempt}/${path}`;
+  link.download = "";
+  link.textContent = item.path;
+  return link;
+}

@@ -1,0 +1,33 @@
+"""`tunedeck artifacts`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tunedeck.cli.options import DataDirOption, JobArgument, JsonOption, TokenOption, UrlOption, open_client
+
+
+def artifacts(
+    job_id: JobArgument,
+    to: Annotated[Path | None, typer.Option(help="Fetch them all into this folder, by attempt.")] = None,
+    as_json: JsonOption = False,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """List what a job left for other tools: profiles, curves, memory snapshots."""
+    from tunedeck.cli.render import print_artifacts
+
+    with open_client(url, token, data_dir) as client:
+        found = client.artifacts(job_id)
+        if to is not None:
+            for artifact in found:
+                client.fetch_artifact(job_id, artifact, to / str(artifact.attempt) / artifact.path)
+    if as_json:
+        typer.echo(json.dumps([artifact.model_dump(mode="json") for artifact in found], indent=2))
+        return
+    print_artifacts(found)

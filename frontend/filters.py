@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -124,6 +124,24 @@ def clock(unix_s: float | None) -> str:
     return UNKNOWN if unix_s is None else datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def scene(stood: Mapping[str, Any]) -> str:
+    """Where a run stood when it failed: `· step 43 · optimizer · rank 1 · 71.2 GiB of 79.1 GiB in use, at most …`."""
+    parts = [
+        f"step {count(stood['step'])}" if stood.get("step") else "",
+        stood.get("doing", ""),
+        "" if stood.get("rank") is None else f"rank {stood['rank']}",
+        "" if stood.get("memory_bytes") is None else _memory(stood),
+    ]
+    return " ".join(f"· {part}" for part in parts if part)
+
+
+def _memory(stood: Mapping[str, Any]) -> str:
+    total, most = stood.get("total_memory_bytes"), stood.get("peak_memory_bytes")
+    of_total = "" if total is None else f" of {size(total)}"
+    at_most = "" if most is None else f", at most {size(most)}"
+    return f"{size(stood['memory_bytes'])}{of_total} in use{at_most}"
+
+
 def words(name: str) -> str:
     """A field's name as a label: `lr_decay_style` reads "lr decay style"."""
     return name.replace("_", " ")
@@ -144,5 +162,5 @@ def plain(value: Any) -> str:
 
 FILTERS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (number, count, si, size, duration, seconds, percent, share, ago, iso, clock, words, plain)
+    for function in (number, count, si, size, duration, seconds, percent, share, ago, iso, clock, scene, words, plain)
 }

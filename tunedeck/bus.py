@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
+from tunedeck.fault import FaultScene
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import Component
 
@@ -80,6 +81,7 @@ class ExitReport(Component):
     message: str
     mend: str
     log_tail: tuple[str, ...] = Field(description="the last lines of engine.log of a failed attempt")
+    scene: FaultScene = FaultScene()
 
 
 class HelloMessage(Component):

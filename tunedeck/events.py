@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, TypeAdapter
 
+from tunedeck.fault import FaultScene
 from tunedeck.spec import Component
 
 Metrics = dict[str, float | None]
@@ -85,12 +86,13 @@ class Fp8Event(EventBase):
 
 
 class ErrorEvent(EventBase):
-    """The engine knows why it will end: code, message and mend of `errors.py`."""
+    """The engine knows why it will end: code, message and mend of `errors.py`, and where it stood."""
 
     kind: Literal["error"] = "error"
     code: str
     message: str
     mend: str
+    scene: FaultScene = FaultScene()
 
 
 class EndEvent(EventBase):

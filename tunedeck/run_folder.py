@@ -5,8 +5,11 @@
     events.jsonl     what the engine says (events.py); the recovery truth
     engine.log       stdout and stderr of the launcher and all ranks
     exit.json        written by the supervisor, last of all: return code and reason
+    control/exit-space   room for exit.json, kept from the start, so that a full disk can be told
     control/stop     exists when the engine shall write a checkpoint and end
-    control/fault    why a rank other than 0 failed, for rank 0 to say
+    control/fault    why a rank other than 0 failed, or has to end, for rank 0 to say (fault.py)
+    control/beat-0   what rank 0 says of itself once a second (beat.py); gone when it has ended by itself
+    control/nccl-trace-0    what NCCL's flight recorder of rank 0 wrote when a collective timed out
     control/launch, control/store    where torchrun and the ranks find each other, instead of at ports
     samples/         the tokenised data set while the ranks open it; gone afterwards
     checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
@@ -49,12 +52,24 @@ class RunFolder:
         return self.root / "exit.json"
 
     @property
+    def exit_space(self) -> Path:
+        return self.root / "control" / "exit-space"
+
+    @property
     def stop_request(self) -> Path:
         return self.root / "control" / "stop"
 
     @property
     def fault(self) -> Path:
         return self.root / "control" / "fault"
+
+    def beat(self, rank: int) -> Path:
+        return self.root / "control" / f"beat-{rank}"
+
+    @property
+    def nccl_trace(self) -> Path:
+        """Without the number of the rank, which torch adds."""
+        return self.root / "control" / "nccl-trace-"
 
     @property
     def launch(self) -> Path:

@@ -101,6 +101,12 @@ class Parallelism(Component):
     use_distributed_optimizer: bool = Field(True, description="data-parallel ranks share the optimizer's state")
     overlap_grad_reduce: bool = Field(False, description="reduce gradients while the backward pass goes on")
     overlap_param_gather: bool = Field(False, description="gather parameters while the forward pass goes on")
+    distributed_timeout_minutes: float = Field(
+        10.0,
+        gt=0,
+        le=10_000,
+        description="a rank that hangs, or ranks that wait for each other, end the run after so long",
+    )
 
 
 class Precision(Component):

@@ -12,6 +12,7 @@ from pydantic import Field, field_serializer, model_validator
 from tunedeck.bus import HostFacts
 from tunedeck.conversations import DatasetReport, Reading, Shape
 from tunedeck.errors import Problem
+from tunedeck.fault import FaultScene
 from tunedeck.lifecycle import JobState
 from tunedeck.memory import MemoryEstimate
 from tunedeck.resolved import ResolvedSpec
@@ -32,6 +33,7 @@ class JobFault(Component):
     message: str
     mend: str
     log_tail: tuple[str, ...] = ()
+    scene: FaultScene = FaultScene()
 
 
 class JobView(Component):

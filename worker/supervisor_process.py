@@ -41,6 +41,7 @@ class SupervisorProcess:
             *("--device", hardware.device),
             *("--device-indices", ",".join(str(index) for index in devices)),
             *("--stop-grace-s", str(stop_grace_s)),
+            *("--distributed-timeout-s", str(60 * order.spec.parallelism.distributed_timeout_minutes)),
             *("--resume-from", order.resume_from),
         ]
         # A session of its own: Ctrl-C in a terminal is for the worker, which then decides what becomes of its trees.

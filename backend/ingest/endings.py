@@ -47,6 +47,7 @@ def fault_of(report: ExitReport) -> JobFault:
         message=report.message or f"the engine ended with return code {report.returncode}",
         mend=report.mend or "look at the last lines of the log",
         log_tail=report.log_tail,
+        scene=report.scene,
     )
 
 

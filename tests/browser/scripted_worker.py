@@ -29,6 +29,7 @@ from tunedeck.bus import (
     LogMessage,
 )
 from tunedeck.client import Client
+from tunedeck.fault import Fault, FaultScene
 
 HELLO_EVERY_S = 1.0
 _GIB = 1 << 30
@@ -110,7 +111,18 @@ class ScriptedAttempt:
         self._end(ExitReport(outcome="succeeded", returncode=0, code="", message="", mend="", log_tail=()))
 
     def fail(self, code: str, message: str, mend: str, log_tail: tuple[str, ...]) -> None:
-        self._end(ExitReport(outcome="failed", returncode=1, code=code, message=message, mend=mend, log_tail=log_tail))
+        """On rank 0, in the step after the last one that was done."""
+        scene = FaultScene(
+            rank=0,
+            step=self.step + 1,
+            doing="forward and backward",
+            memory_bytes=78 * 2**30,
+            peak_memory_bytes=79 * 2**30,
+            total_memory_bytes=80 * 2**30,
+        )
+        fault = Fault(code=code, message=message, mend=mend, scene=scene)
+        self._events({"kind": "error", **fault.model_dump()}, {"kind": "end", "outcome": "failed", "step": self.step})
+        self._end(ExitReport(outcome="failed", returncode=1, log_tail=log_tail, **dict(fault)))
 
     def cancelled(self) -> None:
         self._events({"kind": "end", "outcome": "cancelled", "step": self.step})

@@ -26,6 +26,24 @@ def test_filters_and_script_agree(page: Page, name: str) -> None:
     assert written == [filters.FILTERS[name](value) for value in values]
 
 
+def test_the_scene_of_a_fault_reads_the_same_from_both(page: Page) -> None:
+    page.goto("/runs")
+    known = {"step": 1043, "doing": "optimizer", "rank": 1, "memory_bytes": 7.1e10, "peak_memory_bytes": 8e10}
+    unknown = {"step": None, "doing": "", "rank": None, "memory_bytes": None, "peak_memory_bytes": None}
+    stood = [{**known, "total_memory_bytes": 8.5e10}, {**known, "total_memory_bytes": None}, {**known, **unknown}]
+    written = page.evaluate(
+        """async (stood) => {
+            const source = document.querySelector('script[type="module"]').src;
+            const { FORMATS } = await import(new URL("../format.js", source));
+            return stood.map(FORMATS.scene);
+        }""",
+        stood,
+    )
+    assert written == [filters.scene(place) for place in stood]
+    assert written[0] == "· step 1,043 · optimizer · rank 1 · 66.1 GiB of 79.2 GiB in use, at most 74.5 GiB"
+    assert written[2] == ""
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -92,10 +92,12 @@ def test_a_failed_run_shows_message_mend_and_the_end_of_its_log(page: Page, atte
     said = ("out_of_memory", "Rank 0 asked for 2.1 GiB at step 4.", "Lower batching.max_tokens_per_gpu.")
     run.fail(*said, log_tail=("last words",))
     fault = page.locator("#run-fault")
-    for text in (*said, "last words"):
+    scene = "step 4 · forward and backward · rank 0 · 78.0 GiB of 80.0 GiB in use, at most 79.0 GiB"
+    for text in (*said, scene, "last words"):
         expect(fault).to_contain_text(text)
     page.reload()
-    expect(fault).to_contain_text("last words")
+    for text in (scene, "last words"):
+        expect(fault).to_contain_text(text)
 
 
 def test_cancel_says_what_happens_and_asks_the_engine_to_stop(page: Page, attempt: Attempt, client: Client) -> None:

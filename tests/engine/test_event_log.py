@@ -12,6 +12,7 @@ import pytest
 
 from tunedeck.errors import Conflict, DiskFull
 from tunedeck.events import EndEvent, ErrorEvent, Event, StepEvent, event_adapter
+from tunedeck.fault import Fault
 from worker.engine.event_log import EventLog
 
 
@@ -28,7 +29,7 @@ def test_every_kind_of_event_is_valid_and_numbered(tmp_path: Path) -> None:
         log.step(1, {"loss": 1.5, "grad_norm": math.inf})
         log.checkpoint(1, "checkpoints/iter_0000001", 12, "dist_checkpointing")
         log.checkpoint_removed(1, "checkpoints/iter_0000001")
-        log.fail("engine_failed", "it broke", "mend it")
+        log.fail(Fault(code="engine_failed", message="it broke", mend="mend it"))
     events = read(path)
     assert [event.seq for event in events] == list(range(1, 9))
     step = events[3]
@@ -43,7 +44,7 @@ def test_nothing_follows_the_end(tmp_path: Path) -> None:
     log = EventLog(path)
     log.end("succeeded")
     log.step(1, {})
-    log.fail("engine_failed", "", "")
+    log.fail(Fault(code="engine_failed", message="", mend=""))
     assert [event.kind for event in read(path)] == ["end"]
 
 

@@ -94,10 +94,14 @@ def test_a_fault_of_another_rank_is_told_by_rank_0(tiny_qwen3: Path, sums: Path,
     output, _ = process.communicate(timeout=200)
     assert process.returncode == 1
     error, end = events(tmp_path)[-2:]
-    assert (error["kind"], error["code"]) == ("error", "engine_failed")
-    assert error["message"] == "rank 1: KeyError: 'a fault of rank 1 alone'"
+    assert (error["kind"], error["code"]) == ("error", "out_of_memory")
+    assert "you tried to allocate 4294967296 bytes" in error["message"]
+    assert "lower batching.max_tokens_per_gpu (now 256)" in error["mend"]
+    scene = error["scene"]
+    assert (scene["rank"], scene["step"], scene["doing"]) == (1, 3, "forward and backward")
+    assert 0 < scene["memory_bytes"] <= scene["peak_memory_bytes"] < scene["total_memory_bytes"]
     assert (end["outcome"], end["step"]) == ("failed", 2)
-    assert "KeyError: 'a fault of rank 1 alone'" in output
+    assert "DefaultCPUAllocator: can't allocate memory" in output
 
 
 def test_ranks_do_not_outlive_a_killed_launcher(
@@ -128,6 +132,7 @@ def test_a_loss_that_is_not_finite_is_told_with_its_code(tiny_qwen3: Path, sums:
     assert (error["code"], end["outcome"], end["step"]) == ("loss_not_finite", "failed", 0)
     assert "the loss of step 1 is nan" in error["message"]
     assert error["mend"]
+    assert (error["scene"]["step"], error["scene"]["rank"]) == (1, 0)
     assert "Traceback" in output
 
 

@@ -3,7 +3,8 @@
 What it does is chosen by the name of the spec: `plain`, `stubborn` (ignores the request to stop and SIGTERM), `crash`
 (prints, then dies without a word), `error` (says why it ends), `killed` (by a signal of its own), `torn` (leaves half
 a line of log), `family` (has a child in a session of its own that ignores SIGTERM), `environment` (prints its own),
-`peer_killed` (rank 1 is killed, and rank 0 says what it saw of that when torchrun ends it).
+`stopped` (beats once and never again), `peer_killed` (rank 1 is killed, and rank 0 says what it saw of that when
+torchrun ends it).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tunedeck.beat import Beat
+from tunedeck.fault import FaultScene
 from tunedeck.run_folder import RunFolder
 
 STEP_S = 0.005
@@ -46,6 +49,8 @@ def main() -> int:
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     if behaviour == "family":
         _start_stubborn_child()
+    if behaviour == "stopped":
+        _beat_once(folder)
     if behaviour == "environment":
         print("\n".join(f"{name}={value}" for name, value in os.environ.items()), flush=True)
     voice = Voice(folder.events)
@@ -91,6 +96,13 @@ def _end(behaviour: str, voice: Voice, num_steps: int) -> int:
         sys.stdout.write("a last word without newline")
     voice.say("end", outcome="succeeded", step=num_steps)
     return 0
+
+
+def _beat_once(folder: RunFolder) -> None:
+    with folder.beat(0).open("wb") as file:
+        scene = FaultScene(rank=0, step=1, doing="optimizer", memory_bytes=1 << 30)
+        Beat(pid=os.getpid(), number=1, num_advances=1, is_timed=True, scene=scene).write(file.fileno())
+    signal.signal(signal.SIGUSR1, lambda number, frame: print("the stacks of all threads", flush=True))
 
 
 def _start_stubborn_child() -> None:

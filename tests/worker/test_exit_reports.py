@@ -27,7 +27,8 @@ def _start(
     command = [sys.executable, "-m", "worker.supervisor", str(run.root), "--engine-module", "tests.worker.fake_engine"]
     command += ["--num-processes", str(num_processes), "--threads-per-process", "3", "--device", "cpu"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TUNEDECK_REDIS_URL": "redis://:secret@bus"}
-    process = subprocess.Popen([*command, "--stop-grace-s", "0.5"], stdin=subprocess.PIPE, env=environment, cwd=ROOT)
+    command += ["--stop-grace-s", "0.5", "--distributed-timeout-s", "2"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env=environment, cwd=ROOT)
     return run, process
 
 
@@ -58,7 +59,7 @@ def test_what_the_engine_says_of_its_end_is_handed_on(tmp_path: Path) -> None:
 
 def test_a_signal_is_named(tmp_path: Path) -> None:
     report = _run(tmp_path, "killed")
-    assert (report.outcome, report.code, report.returncode) == ("failed", "engine_failed", -9)
+    assert (report.outcome, report.code, report.returncode) == ("failed", "rank_lost", -9)
     assert "signal 9 (SIGKILL)" in report.message
 
 
@@ -81,15 +82,15 @@ def test_what_a_killed_engine_left_half_done_is_removed_and_complete_checkpoints
 
 def test_a_signal_that_ended_a_rank_under_torchrun_is_named(tmp_path: Path) -> None:
     report = _run(tmp_path, "killed", num_processes=2)
-    assert (report.outcome, report.code, report.returncode) == ("failed", "engine_failed", 1)
+    assert (report.outcome, report.code, report.returncode) == ("failed", "rank_lost", 1)
     assert "signal 9 (SIGKILL)" in report.message
     assert report.log_tail == ("step 1 of 3", "step 2 of 3", "step 3 of 3")
 
 
 def test_a_killed_rank_is_named_rather_than_the_connection_that_broke_on_rank_0(tmp_path: Path) -> None:
     report = _run(tmp_path, "peer_killed", num_processes=2)
-    assert (report.outcome, report.code) == ("failed", "engine_failed")
-    assert "signal 9 (SIGKILL)" in report.message
+    assert (report.outcome, report.code, report.scene.rank) == ("failed", "rank_lost", 1)
+    assert "rank 1 was ended by signal 9 (SIGKILL)" in report.message
     assert "RuntimeError: connection reset by peer" in report.log_tail
     assert not any("Sending process" in line for line in report.log_tail)
 
@@ -99,6 +100,14 @@ def test_an_engine_that_a_full_disk_kept_from_saying_so_is_said_to_have_met_one(
     report = exit_report(RunFolder(tmp_path), ended)
     assert (report.outcome, report.code) == ("failed", "disk_full")
     assert "4,096 bytes left" in report.message
+
+
+def test_an_engine_that_gives_no_sign_of_life_is_ended_with_what_it_said_last(tmp_path: Path) -> None:
+    report = _run(tmp_path, "stopped", num_steps=FOR_EVER)
+    assert (report.outcome, report.code) == ("failed", "rank_hung")
+    assert "rank 0 has given no sign of life for 2 s" in report.message
+    assert (report.scene.rank, report.scene.doing, report.scene.memory_bytes) == (0, "optimizer", 1 << 30)
+    assert "the stacks of all threads" in RunFolder(tmp_path / "run").engine_log.read_text()
 
 
 def test_the_supervisor_alone_enforces_the_grace_of_a_stop(tmp_path: Path) -> None:

@@ -47,7 +47,9 @@ def print_job(job: JobDetail) -> None:
     for name, value in _facts(job):
         out.print(f"  {name:<18} {value}", markup=False)
     if job.fault is not None:
+        where = [f"{name} {value}" for name, value in job.fault.scene if name in ("step", "rank") and value is not None]
         out.print(f"\n{job.fault.message}\n{job.fault.mend}", markup=False, style="red")
+        out.print(", ".join([job.fault.code, *where]), markup=False)
         out.print("\n".join(f"    {line}" for line in job.fault.log_tail), markup=False)
     out.print("\nhow it came here")
     for step in job.transitions:

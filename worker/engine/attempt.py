@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.event_log import EventLog
+from worker.engine.whereabouts import Whereabouts
 
 
 @dataclass(frozen=True)
@@ -18,9 +19,11 @@ class Attempt:
     folder: RunFolder
     resume_from: Path | None
     log: EventLog | None
+    whereabouts: Whereabouts = field(default_factory=lambda: Whereabouts(0))
 
     def phase(self, phase: str) -> None:
         """Tell the outside what begins now."""
+        self.whereabouts.at(phase)
         if self.log:
             self.log.phase(phase)
             print(f"{phase} ...", flush=True)

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from tunedeck.errors import Conflict, DiskFull
+from tunedeck.fault import Fault
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
@@ -68,10 +69,10 @@ class EventLog:
         """What an FP8 run computed in: the fields of Fp8Event."""
         self._write("fp8", {"step": step, **found})
 
-    def fail(self, code: str, message: str, mend: str) -> None:
+    def fail(self, fault: Fault) -> None:
         """The last two lines of a failed attempt: why, and the end."""
         with self._lock:
-            self._write("error", {"code": code, "message": message, "mend": mend})
+            self._write("error", fault.model_dump(mode="json"))
             self.end("failed")
 
     def end(self, outcome: str) -> None:

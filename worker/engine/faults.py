@@ -1,35 +1,57 @@
 """What went wrong, as one of our errors, whatever was raised and on whichever rank.
 
-Only rank 0 writes events. A fault on another rank reaches it through one small file, written before that rank's end can
-break rank 0's own communication. A collective exchange was rejected: a rank that failed cannot take part in one.
+The text of an error is looked at only where the libraries raise nothing better than RuntimeError.
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
+import re
 import shutil
+import sys
 from pathlib import Path
 
-from tunedeck.errors import DiskFull, EngineFailed, OutOfMemory, TunedeckError
+from tunedeck.errors import DiskFull, EngineFailed, OutOfMemory, RankHung, RankLost, TunedeckError
+from tunedeck.out_of_memory import what_to_try
+from tunedeck.run_folder import RunFolder
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _LITTLE_SPACE_BYTES = 32 << 20
-_MEND_MEMORY = "lower batching.max_tokens_per_gpu, use more devices, or switch on recompute"
 _MEND_DISK = "free some space on this disk, then start the job again"
+# What gloo and NCCL say when another rank is gone, and when it does not answer.
+_FROM_COMMUNICATION = re.compile(r"gloo|NCCL|DistBackendError")
+_PEER_GONE = re.compile(r"[Cc]onnection (closed|reset|refused)|Broken pipe|remote process exited|ncclRemoteError")
+_PEER_SILENT = re.compile(r"[Tt]imed out|[Tt]imeout|TIMEOUT")
 
 
-def classify(error: BaseException, folder: Path) -> TunedeckError:
+def classify(error: BaseException, folder: RunFolder) -> TunedeckError:
     """The error of our tree that says best why the engine ends. `folder` lies on the disk that it writes to."""
     if isinstance(error, TunedeckError):
         return error
     text = f"{type(error).__name__}: {error}"
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError" or "can't allocate memory" in text:
-        return OutOfMemory(f"out of memory: {error}", _MEND_MEMORY)
-    if is_disk_full(error) or shutil.disk_usage(folder).free < _LITTLE_SPACE_BYTES:
-        return disk_full(folder, text)
-    return EngineFailed(text, "the traceback is at the end of engine.log")
+        return OutOfMemory(f"out of memory: {error}", what_to_try(folder.spec))
+    if is_disk_full(error) or shutil.disk_usage(folder.root).free < _LITTLE_SPACE_BYTES:
+        return disk_full(folder.root, text)
+    return _of_other_ranks(error, text) or EngineFailed(text, "the traceback is at the end of engine.log")
+
+
+def _of_other_ranks(error: BaseException, text: str) -> TunedeckError | None:
+    if not isinstance(error, RuntimeError) or not _FROM_COMMUNICATION.search(text):
+        return None
+    if _PEER_GONE.search(text):
+        return RankLost(f"another rank is gone ({text})", "engine.log tells what it said last")
+    if _PEER_SILENT.search(text):
+        return RankHung(f"another rank does not answer ({text})", "engine.log tells what it said last")
+    return None
+
+
+def print_memory_summary() -> None:
+    """What PyTorch's allocator holds, into engine.log. Nothing where no GPU was used."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+        print(torch.cuda.memory_summary(abbreviated=True), file=sys.stderr, flush=True)
 
 
 def disk_full(folder: Path, what: str) -> DiskFull:
@@ -50,22 +72,3 @@ def is_disk_full(error: BaseException | None) -> bool:
 def says_disk_full(text: str) -> bool:
     """The same of a text, for errors that came from another process."""
     return any(os.strerror(number) in text for number in _NO_SPACE)
-
-
-def report_to_rank_0(error: TunedeckError, rank: int, fault_file: Path) -> None:
-    """Leave the fault where rank 0 finds it. The first rank wins: what others see later are consequences."""
-    try:
-        file = os.open(fault_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
-    except FileExistsError:
-        return
-    with os.fdopen(file, "w", encoding="utf-8") as stream:
-        json.dump({"code": error.code, "message": f"rank {rank}: {error.message}", "mend": error.mend}, stream)
-
-
-def reported_fault(fault_file: Path) -> tuple[str, str, str] | None:
-    """(code, message, mend) of another rank's fault, None where there is none, or none that is complete."""
-    try:
-        fault = json.loads(fault_file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, json.JSONDecodeError):
-        return None
-    return fault["code"], fault["message"], fault["mend"]

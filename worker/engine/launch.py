@@ -16,13 +16,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tunedeck.errors import Problem, SpecInvalid, TunedeckError
+from tunedeck.errors import OutOfMemory, Problem, SpecInvalid, TunedeckError
+from tunedeck.fault import Fault, FaultScene, fault_left_at
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
-from worker.engine.faults import classify, report_to_rank_0, reported_fault
+from worker.engine.faults import classify, print_memory_summary
 from worker.engine.process import die_with_launcher, on_sigterm
+from worker.engine.whereabouts import Whereabouts
 
 
 def run_attempt(spec_path: Path, folder: RunFolder, resume_from: Path | None) -> int:
@@ -51,15 +53,17 @@ def _event_log(folder: RunFolder, rank: int) -> Iterator[EventLog | None]:
 
 
 def _run(spec_path: Path, folder: RunFolder, resume_from: Path | None, log: EventLog | None, rank: int) -> int:
+    whereabouts = Whereabouts(rank)
     try:
         spec = read_spec(spec_path)
         _keep_spec(spec_path, folder, rank)
         from worker.engine.training.run import train
 
-        outcome = train(Attempt(spec, folder, resume_from, log))
+        outcome = train(Attempt(spec, folder, resume_from, log, whereabouts))
     except Exception as error:
+        scene = whereabouts.scene()
         traceback.print_exc()
-        _end_failed(classify(error, folder.root), folder, log, rank, ours=isinstance(error, TunedeckError))
+        _end_failed(error, scene, folder, log)
         return 1
     if log:
         log.end(outcome)
@@ -88,16 +92,20 @@ def _keep_spec(spec_path: Path, folder: RunFolder, rank: int) -> None:
         folder.spec.write_bytes(spec_path.read_bytes())
 
 
-def _end_failed(error: TunedeckError, folder: RunFolder, log: EventLog | None, rank: int, *, ours: bool) -> None:
+def _end_failed(error: Exception, scene: FaultScene, folder: RunFolder, log: EventLog | None) -> None:
+    classified = classify(error, folder)
+    fault = Fault.of(classified, scene)
+    if isinstance(classified, OutOfMemory):
+        print_memory_summary()
     if log is None:
-        report_to_rank_0(error, rank, folder.fault)
+        fault.leave_at(folder.fault)
         return
     # A broken connection on rank 0 is only the consequence of what another rank has reported.
-    told = None if ours else reported_fault(folder.fault)
-    log.fail(*(told or (error.code, error.message, error.mend)))
+    told = None if isinstance(error, TunedeckError) else fault_left_at(folder.fault)
+    log.fail(told or fault)
 
 
 def _tell_fault_of_others(log: EventLog, folder: RunFolder) -> None:
-    """The launcher ends rank 0 because another rank has failed: say why."""
-    if fault := reported_fault(folder.fault):
-        log.fail(*fault)
+    """This rank is ended because of another one, or of them all: say why."""
+    if fault := fault_left_at(folder.fault):
+        log.fail(fault)

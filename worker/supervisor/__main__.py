@@ -32,8 +32,10 @@ def main() -> None:
     tree = start_engine(launch, dict(os.environ))
     # Imported only now: pydantic costs 150 ms, for which the engine need not wait.
     from worker.supervisor.exit_report import exit_report, write_exit_report
+    from worker.supervisor.watchdog import Watchdog
 
-    ended = wait_for_end(tree, launch.folder.stop_request, arguments.stop_grace_s)
+    watchdog = Watchdog(launch.folder, launch.num_processes, arguments.distributed_timeout_s)
+    ended = wait_for_end(tree, launch.folder, arguments.stop_grace_s, watchdog)
     remove_leftovers(launch.folder)
     write_exit_report(launch.folder, exit_report(launch.folder, ended))
 
@@ -47,6 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("cpu", "cuda"), required=True)
     parser.add_argument("--device-indices", default="", help="GPUs of this attempt, as 0,1")
     parser.add_argument("--stop-grace-s", type=float, required=True)
+    parser.add_argument("--distributed-timeout-s", type=float, default=600.0, help="a rank that hangs so long is ended")
     parser.add_argument("--resume-from", default="", help="absolute path of a complete checkpoint")
     return parser
 

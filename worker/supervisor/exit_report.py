@@ -14,9 +14,12 @@ from typing import Literal
 
 from pydantic import ValidationError
 
+from tunedeck.beat import read_beat
 from tunedeck.bus import ExitReport
-from tunedeck.errors import DiskFull, EngineFailed, Fenced, OutOfMemory
-from tunedeck.events import EndEvent, ErrorEvent, Event, event_adapter
+from tunedeck.errors import DiskFull, EngineFailed, Fenced, OutOfMemory, RankLost
+from tunedeck.events import EndEvent, ErrorEvent, Event, StepEvent, event_adapter
+from tunedeck.fault import Fault, FaultScene, fault_left_at
+from tunedeck.out_of_memory import what_to_try
 from tunedeck.run_folder import RunFolder
 from worker.forwarder.log_text import shown
 from worker.supervisor.supervise import Ended, Ending
@@ -37,46 +40,59 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
     last_lines = [shown(line) for line in _last_lines(folder.engine_log)]
     log_tail = tuple(_without_torchrun_report(last_lines)[-NUM_TAIL_LINES:])
     events = _last_events(folder.events)
-    error = next((event for event in reversed(events) if isinstance(event, ErrorEvent)), None)
+    fault = _fault_told(events) or fault_left_at(folder.fault)
     end = next((event for event in reversed(events) if isinstance(event, EndEvent)), None)
     if end is not None and end.outcome != "failed":
         return _report(end.outcome, ended, "", "")
     rank, number = _first_signal(ended.returncode, last_lines)
-    if error is not None and not _is_consequence(error, rank):
-        return _report("failed", ended, error.code, error.message, error.mend, log_tail)
+    if fault is not None and not _is_consequence(fault, rank):
+        return _failed(ended, fault, log_tail)
     if ended.ending is Ending.OVERDUE:
         message = f"ended by force: the engine did not end within {ended.stop_grace_s:g} s after the request to stop"
         return _report("cancelled", ended, "", message, "the newest complete checkpoint is kept")
-    return _unexplained(ended, number, log_tail)
+    return _failed(ended, _unexplained(ended, number, folder.spec, _scene(folder, rank, number, events)), log_tail)
 
 
 def write_exit_report(folder: RunFolder, report: ExitReport) -> None:
-    """Written aside and renamed, so that a reader sees all of it or nothing."""
-    aside = folder.exit_report.with_suffix(".tmp")
-    with aside.open("w", encoding="utf-8") as file:
-        file.write(report.model_dump_json())
+    """Written aside and renamed, so that a reader sees all of it or nothing. Aside is where `claim` has kept room."""
+    with os.fdopen(os.open(folder.exit_space, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        file.write(report.model_dump_json().encode())
+        file.truncate()
         file.flush()
         os.fsync(file.fileno())
-    aside.replace(folder.exit_report)
+    folder.exit_space.replace(folder.exit_report)
 
 
-def _unexplained(ended: Ended, number: int, log_tail: tuple[str, ...]) -> ExitReport:
-    """The engine said nothing about its end, which signal `number` brought about (0: none)."""
+def _fault_told(events: list[Event]) -> Fault | None:
+    error = next((event for event in reversed(events) if isinstance(event, ErrorEvent)), None)
+    return None if error is None else Fault(**error.model_dump(include=set(Fault.model_fields)))
+
+
+def _scene(folder: RunFolder, rank: int, number: int, events: list[Event]) -> FaultScene:
+    """Where `rank` stood when signal `number` (0: none) ended it: by its last beat, which may be a second old."""
+    beat = read_beat(folder.beat(rank))
+    if beat is None:
+        return FaultScene(rank=rank if number else None)
+    step = max((event.step + 1 for event in events if isinstance(event, StepEvent)), default=0)
+    return beat.scene.model_copy(update={"step": max(step, beat.scene.step or 0)})
+
+
+def _unexplained(ended: Ended, number: int, spec: Path, scene: FaultScene) -> Fault:
+    """The engine said nothing about its end, which signal `number` (0: none) brought about."""
+    rank = scene.rank
     if number == signal.SIGKILL and ended.num_oom_kills > 0:
-        message = "a training process was killed by the kernel because the machine ran out of memory"
-        mend = "lower batching.max_tokens_per_gpu, or train a smaller model"
-        return _report("failed", ended, OutOfMemory.code, message, mend, log_tail)
+        message = f"rank {rank} was killed by the kernel because the machine ran out of memory"
+        return Fault(code=OutOfMemory.code, message=message, mend=what_to_try(spec), scene=scene)
     if ended.num_free_bytes < _LITTLE_SPACE_BYTES:
         message = f"the engine ended when the disk of its run folder had {ended.num_free_bytes:,} bytes left"
         mend = "free some space on this disk, then start the job again"
-        return _report("failed", ended, DiskFull.code, message, mend, log_tail)
+        return Fault(code=DiskFull.code, message=message, mend=mend, scene=scene)
     mend = "the last lines of the log say what happened before"
     if number > 0:
-        name = signal.Signals(number).name
-        message = f"a training process was ended by signal {number} ({name})"
-    else:
-        message = f"the engine ended with return code {ended.returncode} without saying why"
-    return _report("failed", ended, EngineFailed.code, message, mend, log_tail)
+        message = f"rank {rank} was ended by signal {number} ({signal.Signals(number).name})"
+        return Fault(code=RankLost.code, message=message, mend=mend, scene=scene)
+    message = f"the engine ended with return code {ended.returncode} without saying why"
+    return Fault(code=EngineFailed.code, message=message, mend=mend, scene=scene)
 
 
 def _without_torchrun_report(lines: list[str]) -> list[str]:
@@ -96,9 +112,14 @@ def _first_signal(returncode: int, last_lines: list[str]) -> tuple[int, int]:
     return (rank, -exitcode) if exitcode < 0 else (0, 0)
 
 
-def _is_consequence(error: ErrorEvent, ended_rank: int) -> bool:
+def _is_consequence(fault: Fault, ended_rank: int) -> bool:
     """Whether rank 0 only saw its connection to `ended_rank` break. Ranks that fail otherwise leave it their reason."""
-    return ended_rank > 0 and error.code == EngineFailed.code
+    return ended_rank > 0 and fault.code in (EngineFailed.code, RankLost.code) and fault.scene.rank in (0, None)
+
+
+def _failed(ended: Ended, fault: Fault, log_tail: tuple[str, ...]) -> ExitReport:
+    told = _report("failed", ended, fault.code, fault.message, fault.mend, log_tail)
+    return told.model_copy(update={"scene": fault.scene})
 
 
 def _report(

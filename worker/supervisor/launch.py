@@ -24,6 +24,14 @@ _INHERITED = frozenset({"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ", "TMPDIR"
                         "PYTHONPATH", "VIRTUAL_ENV", "XDG_CACHE_HOME", "CUDA_VISIBLE_DEVICES"})  # fmt: skip
 _INHERITED_PREFIXES = ("CUDA_", "NCCL_", "GLOO_", "NVTE_", "TORCH_", "TRITON_", "PYTORCH_")
 
+# A collective that fails or times out ends its process, and the flight recorder, a ring of a few hundred KiB in memory,
+# then says which collectives each rank had begun. Names of torch before 2.12, which later ones still read.
+_NCCL = {
+    "TORCH_NCCL_ASYNC_ERROR_HANDLING": "1",
+    "TORCH_NCCL_TRACE_BUFFER_SIZE": "2000",
+    "TORCH_NCCL_DUMP_ON_TIMEOUT": "1",
+}
+
 
 @dataclass(frozen=True)
 class Launch:
@@ -67,6 +75,8 @@ def environment(launch: Launch, own: Mapping[str, str]) -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",  # all that the engine reads has been registered; it must not wait for a network
         "CUDA_DEVICE_MAX_CONNECTIONS": "1",  # megatron-core demands it for sequence parallelism before Blackwell
     }
+    if launch.device == "cuda":
+        chosen |= _NCCL | {"TORCH_NCCL_DEBUG_INFO_TEMP_FILE": str(launch.folder.nccl_trace)}
     chosen["CUDA_VISIBLE_DEVICES"] = _visible_devices(launch, own.get("CUDA_VISIBLE_DEVICES", ""))
     return chosen
 

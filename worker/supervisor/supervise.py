@@ -1,4 +1,4 @@
-"""Starts the engine, waits for one of three endings, ends what is left of the tree and writes `exit.json`, last of all.
+"""Starts the engine, waits for one of four endings, ends what is left of the tree and writes `exit.json`, last of all.
 
 Standard input is a pipe from the worker on which nothing is ever written: its end means that the worker is gone or
 wants the tree gone. PR_SET_PDEATHSIG was rejected for this: it follows the thread that forked, not the process, and
@@ -17,9 +17,14 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
+from tunedeck.run_folder import RunFolder
 from worker.supervisor.launch import Launch, command, environment, open_log
 from worker.supervisor.process_tree import ProcessTree, adopt_orphans
+
+if TYPE_CHECKING:  # its models need pydantic, whose 150 ms the engine need not wait for
+    from worker.supervisor.watchdog import Watchdog
 
 POLL_S = 0.1
 
@@ -27,6 +32,7 @@ POLL_S = 0.1
 class Ending(Enum):
     BY_ITSELF = auto()
     OVERDUE = auto()  # asked to stop, and still there after the grace
+    HUNG = auto()  # the watchdog has left a fault
     RELEASED = auto()  # the worker closed our standard input: it is gone, or the attempt has been replaced
 
 
@@ -77,10 +83,10 @@ def start_engine(launch: Launch, own_environment: dict[str, str]) -> ProcessTree
     return ProcessTree(process.pid)
 
 
-def wait_for_end(tree: ProcessTree, stop_request: Path, stop_grace_s: float) -> Ended:
+def wait_for_end(tree: ProcessTree, folder: RunFolder, stop_grace_s: float, watchdog: Watchdog) -> Ended:
     """Wait until the engine ends, or must end; then end every process below this one."""
     oom_kills_before = count_oom_kills()
-    ending = _wait(tree, stop_request, stop_grace_s)
+    ending = _wait(tree, folder, stop_grace_s, watchdog)
     tree.end()
     returncode = tree.root_returncode()
     return Ended(
@@ -88,20 +94,24 @@ def wait_for_end(tree: ProcessTree, stop_request: Path, stop_grace_s: float) -> 
         returncode=-signal.SIGKILL if returncode is None else returncode,
         stop_grace_s=stop_grace_s,
         num_oom_kills=count_oom_kills() - oom_kills_before,
-        num_free_bytes=shutil.disk_usage(stop_request.parent.parent).free,
+        num_free_bytes=shutil.disk_usage(folder.root).free,
     )
 
 
-def _wait(tree: ProcessTree, stop_request: Path, stop_grace_s: float) -> Ending:
+def _wait(tree: ProcessTree, folder: RunFolder, stop_grace_s: float, watchdog: Watchdog) -> Ending:
     released = Released()
     overdue_at = float("inf")
     while tree.root_returncode() is None:
         if released.wait(POLL_S):
             return Ending.RELEASED
-        if overdue_at == float("inf") and stop_request.exists():
+        if overdue_at == float("inf") and folder.stop_request.exists():
             overdue_at = time.monotonic() + stop_grace_s
         if time.monotonic() > overdue_at:
             return Ending.OVERDUE
+        if fault := watchdog.look():
+            watchdog.have_stacks_written()
+            fault.leave_at(folder.fault)  # rank 0 says it when it is ended, if it still can
+            return Ending.HUNG
     return Ending.BY_ITSELF
 
 

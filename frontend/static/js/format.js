@@ -88,5 +88,22 @@ export function clock(unixSeconds) {
   return local.toISOString().slice(0, 19).replace("T", " ");
 }
 
+/** Where a run stood when it failed: `· step 43 · optimizer · rank 1 · 71.2 GiB of 79.1 GiB in use, at most …`. */
+export function scene(stood) {
+  const parts = [
+    stood.step ? `step ${count(stood.step)}` : "",
+    stood.doing,
+    isKnown(stood.rank) ? `rank ${stood.rank}` : "",
+    isKnown(stood.memory_bytes) ? memory(stood) : "",
+  ];
+  return parts.filter(Boolean).map((part) => `· ${part}`).join(" ");
+}
+
+function memory(stood) {
+  const total = isKnown(stood.total_memory_bytes) ? ` of ${size(stood.total_memory_bytes)}` : "";
+  const most = isKnown(stood.peak_memory_bytes) ? `, at most ${size(stood.peak_memory_bytes)}` : "";
+  return `${size(stood.memory_bytes)}${total} in use${most}`;
+}
+
 /** The functions by name, so that markup and tests can ask for one. */
-export const FORMATS = { number, count, si, size, duration, seconds, percent, share };
+export const FORMATS = { number, count, si, size, duration, seconds, percent, share, scene };

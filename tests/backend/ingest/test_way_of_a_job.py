@@ -24,6 +24,7 @@ from tests.support.jobs import (
     log_message,
     step_line,
 )
+from tunedeck.fault import FaultScene
 from tunedeck.run_folder import RunFolder
 
 
@@ -104,9 +105,10 @@ def test_a_failure_keeps_what_the_worker_saw(ingesting: Ingesting, database: Dat
         "mend": "use less",
         "log_tail": ("a", "b"),
     }
-    ingesting.hear(ended_message(job_id, "failed", returncode=-9, **report))
+    scene = FaultScene(rank=1, step=43, doing="optimizer", memory_bytes=2**36)
+    ingesting.hear(ended_message(job_id, "failed", returncode=-9, scene=scene, **report))
     fault = job_of(database, job_id).fault
-    assert fault == {**report, "log_tail": ["a", "b"]}
+    assert fault == {**report, "log_tail": ["a", "b"], "scene": scene.model_dump()}
 
 
 def test_a_success_registers_its_export_as_a_model(ingesting: Ingesting, database: Database, job_id: str) -> None:

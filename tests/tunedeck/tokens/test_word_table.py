@@ -50,9 +50,7 @@ def test_every_character_of_the_basic_plane_and_the_emoji_is_cut_as_qwen3_cuts_i
     characters = [chr(code) for code in (*range(0xD800), *range(0xE000, 0x10000), *range(0x1F300, 0x1FB00))]
     known = [character for character in characters if table.words(character)]
     assert len(known) > 0.97 * len(characters)
-    texts = [
-        "".join(f"a{c} {c}b1{c}\n" for c in known[start : start + 100]) for start in range(0, len(known), 100)
-    ]
+    texts = ["".join(f"a{c} {c}b1{c}\n" for c in known[start : start + 100]) for start in range(0, len(known), 100)]
     assert assert_same(QWEN3, texts) == len(texts)
 
 

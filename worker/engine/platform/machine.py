@@ -56,6 +56,16 @@ class Platform:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return Memory(psutil.Process().memory_info().rss, None, peak if sys.platform == "darwin" else peak * 1024)
 
+    def memory_of_total(self) -> tuple[int, int, int]:
+        """Memory in use, its peak, and what the GPU, or the host, has; in bytes."""
+        memory = self.memory()
+        if self.device.type == "cuda":
+            total = torch.cuda.get_device_properties(self.device).total_memory
+        else:
+            total = psutil.virtual_memory().total
+        # Linux counts the peak in coarser steps than the present size.
+        return memory.used_bytes, max(memory.used_bytes, memory.peak_bytes), total
+
     def synchronize(self) -> None:
         """Wait until the device has done all that was asked of it, so that a clock may be read."""
         if self.device.type == "cuda":

@@ -14,7 +14,10 @@ from tunedeck.resolved import ResolvedParallelism
 from tunedeck.run_folder import STORE_VARIABLE
 from worker.engine.platform.machine import Platform
 
-TIMEOUT = timedelta(minutes=30)
+# gloo's and NCCL's own time-out is the last resort behind the supervisor's watchdog, and also covers the start, where
+# one rank reads and tokenises the data set for all.
+MIN_TIMEOUT_MINUTES = 60.0
+TIMES_WATCHDOG = 2.0
 
 
 def init_parallel(platform: Platform, parallelism: ResolvedParallelism, seed: int) -> None:
@@ -22,7 +25,8 @@ def init_parallel(platform: Platform, parallelism: ResolvedParallelism, seed: in
 
     Must run inside `platform.active()`. Raises SpecInvalid where the number of ranks does not fit the layout.
     """
-    _init_process_group(platform)
+    timeout = timedelta(minutes=max(MIN_TIMEOUT_MINUTES, TIMES_WATCHDOG * parallelism.distributed_timeout_minutes))
+    _init_process_group(platform, timeout)
     try:
         _check_world(parallelism, dist.get_world_size())
     except SpecInvalid:
@@ -36,6 +40,7 @@ def init_parallel(platform: Platform, parallelism: ResolvedParallelism, seed: in
         context_parallel_size=parallelism.context_parallel_size,
         expert_model_parallel_size=parallelism.expert_model_parallel_size,
         expert_tensor_parallel_size=parallelism.expert_tensor_parallel_size,
+        distributed_timeout_minutes=int(timeout.total_seconds() // 60),
     )
     tensor_parallel.model_parallel_cuda_manual_seed(seed)
 
@@ -69,23 +74,23 @@ def _check_world(parallelism: ResolvedParallelism, world_size: int) -> None:
             )
 
 
-def _init_process_group(platform: Platform) -> None:
+def _init_process_group(platform: Platform, timeout: timedelta) -> None:
     rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     dist.init_process_group(
         platform.backend,
-        store=_store(rank, world_size),
+        store=_store(rank, world_size, timeout),
         rank=rank,
         world_size=world_size,
-        timeout=TIMEOUT,
+        timeout=timeout,
         device_id=platform.device if platform.backend == "nccl" else None,
     )
 
 
-def _store(rank: int, world_size: int) -> dist.Store:  # type: ignore[name-defined]
+def _store(rank: int, world_size: int, timeout: timedelta) -> dist.Store:  # type: ignore[name-defined]
     """Where the ranks find each other: a file if the supervisor names one, else the port that torchrun names."""
     if world_size == 1:
         return dist.HashStore()  # type: ignore[attr-defined]
     if path := os.environ.get(STORE_VARIABLE):
         return dist.FileStore(path, world_size)  # type: ignore[attr-defined]
-    store, _, _ = next(rendezvous("env://", rank, world_size, timeout=TIMEOUT))
+    store, _, _ = next(rendezvous("env://", rank, world_size, timeout=timeout))
     return store

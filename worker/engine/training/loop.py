@@ -33,6 +33,7 @@ class TrainingLoop:
     def __init__(self, setup: Setup, tracking: Tracking) -> None:
         self._setup = setup
         self._spec = setup.attempt.spec
+        self._whereabouts = setup.attempt.whereabouts
         self._step = setup.start.step
         self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.start.step)
         self._evaluated_step = -1
@@ -61,6 +62,7 @@ class TrainingLoop:
 
     def _one_step(self, batches: BatchStream) -> bool:
         """Returns whether the run shall stop."""
+        self._whereabouts.at("waiting for data", self._step + 1, is_timed=True)
         self._observer.step_begins(self._step + 1)
         batch = batches.next()
         self._observer.mark()
@@ -73,9 +75,11 @@ class TrainingLoop:
     def _update(self, batch: Batch) -> StepResult:
         """Forward, backward, clip, update. Raises LossNotFinite before a bad gradient can reach a checkpoint."""
         state = self._setup.state
+        self._whereabouts.at("forward and backward", is_timed=True)
         zero_gradients(state.chunks, state.optimizer)
         summed_loss = forward_backward(state.chunks, batch, self._setup.platform)
         self._observer.mark()
+        self._whereabouts.at("optimizer", is_timed=True)
         lr = learning_rate(state.optimizer)
         _, grad_norm, _ = state.optimizer.step()
         self._observer.mark()
@@ -116,6 +120,7 @@ class TrainingLoop:
             chunk.eval()
         summed, num_tokens = 0.0, 0
         for batch in self._setup.data.validation():
+            self._whereabouts.at("validation", is_timed=True)
             loss = forward_backward(state.chunks, batch, self._setup.platform, forward_only=True)
             summed += float(loss) * batch.num_trained_tokens
             num_tokens += batch.num_trained_tokens
@@ -125,6 +130,7 @@ class TrainingLoop:
 
     def _save(self) -> None:
         """Begin a checkpoint of this state, or write it, as `async_save` says."""
+        self._whereabouts.at("saving")
         start, batch_size = self._setup.start, self._spec.batching.global_batch_size
         consumed = start.num_consumed_samples + batch_size * (self._step - start.step)
         gather_params(self._setup.state.chunks, self._setup.state.optimizer)

@@ -20,7 +20,8 @@ from worker.engine.weights import export_hf
 def train(attempt: Attempt) -> Outcome:
     """Collective over all ranks. Raises an error of tunedeck/errors.py, or whatever the libraries raise."""
     platform = activate(attempt.spec.hardware)
-    with platform.active():
+    on_cpu = platform.device.type == "cpu"
+    with attempt.whereabouts.told(attempt.folder, platform.memory_of_total, computes_on_cpu=on_cpu), platform.active():
         init_parallel(platform, attempt.spec.parallelism, attempt.spec.seed)
         outcome = _train(prepare(attempt, platform))
         # Only here: NCCL leaves a group when all ranks do. A rank that failed would wait for those that wait for it,

@@ -1,7 +1,7 @@
 /** What the run page says of its job above the tabs: state, progress, ETA, the five numbers, the fault. */
 
 import { byId, cell, copyOf, setText, showProgress, showState } from "../dom.js";
-import { count, duration, number, percent, seconds, si, size } from "../format.js";
+import { count, duration, number, percent, scene, seconds, si, size } from "../format.js";
 
 const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 const NUMBERS = {
@@ -71,7 +71,8 @@ function showFaultOf(job) {
   const notice = copyOf("fault-template");
   setText(notice.querySelector("strong"), job.fault.message);
   setText(notice.querySelector("p"), job.fault.mend);
-  setText(notice.querySelector(".mono"), job.fault.code);
+  setText(cell(notice, "code"), job.fault.code);
+  setText(cell(notice, "scene"), scene(job.fault.scene));
   setText(notice.querySelector("pre"), job.fault.log_tail.join("\n"));
   notice.querySelector("details").hidden = job.fault.log_tail.length === 0;
   place.replaceChildren(notice);

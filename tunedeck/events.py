@@ -101,6 +101,7 @@ class EndEvent(EventBase):
     kind: Literal["end"] = "end"
     outcome: Literal["succeeded", "cancelled", "failed"]
     step: int
+    why: str = Field("", description='why it ended before its last step, or ""')
 
 
 Event = Annotated[

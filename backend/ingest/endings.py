@@ -31,7 +31,7 @@ def end(session: Session, job: JobRow, attempt: AttemptRow, report: ExitReport, 
     match report.outcome:
         case "succeeded":
             _register_export(session, job, attempt)
-            transition(session, job, JobState.SUCCEEDED, WHO, "the engine ended well", now)
+            transition(session, job, JobState.SUCCEEDED, WHO, report.message or "the engine ended well", now)
         case "cancelled":
             if job.state != JobState.STOPPING:
                 transition(session, job, JobState.STOPPING, WHO, "the engine was asked to stop", now)

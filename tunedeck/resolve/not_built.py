@@ -14,8 +14,6 @@ from tunedeck.resolved import ResolvedSpec
 ONLY_BUILT: dict[str, tuple[Any, ...]] = {
     "data.calculate_per_token_loss": (True,),
     "data.validation_dataset": ("",),
-    "evaluation.early_stop_patience": (0,),
-    "evaluation.keep_best": (False,),
 }
 
 

@@ -38,6 +38,7 @@ class EventLog:
         self._seq = 0
         self._closed = False
         self.last_step = 0
+        self.why_it_ends = ""
 
     def __enter__(self) -> EventLog:
         return self
@@ -78,7 +79,7 @@ class EventLog:
     def end(self, outcome: str) -> None:
         """The last line: whatever comes later, from any thread, is not written."""
         with self._lock:
-            self._write("end", {"outcome": outcome, "step": self.last_step})
+            self._write("end", {"outcome": outcome, "step": self.last_step, "why": self.why_it_ends})
             self.close()
 
     def close(self) -> None:

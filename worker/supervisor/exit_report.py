@@ -43,7 +43,7 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
     fault = _fault_told(events) or fault_left_at(folder.fault)
     end = next((event for event in reversed(events) if isinstance(event, EndEvent)), None)
     if end is not None and end.outcome != "failed":
-        return _report(end.outcome, ended, "", "")
+        return _report(end.outcome, ended, "", end.why)
     rank, number = _first_signal(ended.returncode, last_lines)
     if fault is not None and not _is_consequence(fault, rank):
         return _failed(ended, fault, log_tail)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from tunedeck.errors import Conflict, NotFound
 from worker.engine.training.checkpoint_faults import cannot_read, what_failed
+from worker.engine.training.validation_history import ValidationHistory
 
 METADATA = {"distrib_optim_sharding_type": "fully_reshardable"}
 
@@ -45,6 +46,7 @@ class Position:
     step: int
     num_consumed_samples: int
     data_sha256: str
+    validation: ValidationHistory = field(default_factory=ValidationHistory)
 
 
 def content(state: TrainState, position: Position) -> dict[str, Any]:
@@ -52,7 +54,7 @@ def content(state: TrainState, position: Position) -> dict[str, Any]:
     return {
         **_sharded_state(state, is_loading=False),
         "rng": _sharded_rng(),
-        "position": vars(position),
+        "position": asdict(position),
         "layout": _layout(),
     }
 
@@ -72,7 +74,7 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
         raise NotFound(f"{source} is not a complete checkpoint", "give a folder like .../checkpoints/iter_0000100")
     with _reading(source):
         common = dist_checkpointing.load_common_state_dict(str(source))
-    position = Position(**common["position"])
+    position = _position(common["position"])
     if position.data_sha256 != data_sha256:
         raise Conflict(f"{source} was trained on another data set", "resume with the data set of the first attempt")
     wanted = _sharded_state(state, is_loading=True)
@@ -90,6 +92,10 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
     return position
 
 
+def _position(saved: dict[str, Any]) -> Position:
+    return Position(**{**saved, "validation": ValidationHistory(**saved.get("validation", {}))})
+
+
 @contextmanager
 def _reading(source: Path) -> Iterator[None]:
     """Whatever is raised inside is a fault of the files, unless the memory does not suffice for them."""
@@ -101,10 +107,13 @@ def _reading(source: Path) -> Iterator[None]:
         raise cannot_read(what_failed(error), source) from error
 
 
-def remove_old(folder: Path, keep_last: int) -> list[Path]:
-    """Remove all but the newest `keep_last` checkpoints (rank 0 only); returns what was removed, oldest first."""
+def remove_old(folder: Path, keep_last: int, kept_step: int = 0) -> list[Path]:
+    """Remove all but the newest `keep_last` checkpoints and that of `kept_step` (rank 0 only).
+
+    Returns what was removed, oldest first.
+    """
     complete = sorted(path for path in folder.glob("iter_*") if path.is_dir())
-    old = complete[:-keep_last]
+    old = [path for path in complete[:-keep_last] if step_of(path) != kept_step]
     for path in old:
         # Renamed first: a folder with a checkpoint's name is never half there.
         doomed = path.with_name(f".{path.name}.removed")

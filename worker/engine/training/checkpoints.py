@@ -42,6 +42,14 @@ class Checkpoints:
         self._publisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="publish")
         self._published: Future[None] | None = None
         self._held_up_s = 0.0
+        self._best_step = 0
+        self._kept_step = 0
+
+    def keep(self, step: int) -> None:
+        """Keep the checkpoint of this step beside the last ones, once it is complete, and let go of the one before."""
+        self._best_step = step
+        if step == self._newest_step and self._under_way is None:
+            self._kept_step = step
 
     def save(self, position: Position) -> None:
         """Begin a checkpoint, once the one before is complete; nothing for a state that has been saved."""
@@ -116,7 +124,9 @@ class Checkpoints:
         log.checkpoint(
             step, str(target.relative_to(folder.root)), checkpoint.folder_bytes(target), "dist_checkpointing"
         )
-        for old in checkpoint.remove_old(folder.checkpoints, self._settings.keep_last):
+        if step == self._best_step:
+            self._kept_step = step
+        for old in checkpoint.remove_old(folder.checkpoints, self._settings.keep_last, self._kept_step):
             log.checkpoint_removed(checkpoint.step_of(old), str(old.relative_to(folder.root)))
 
     def _partial(self, step: int) -> Path:

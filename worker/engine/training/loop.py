@@ -7,6 +7,7 @@ a file.
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Literal
 
 import torch
@@ -14,6 +15,7 @@ import torch
 from tunedeck.errors import LossNotFinite
 from worker.engine.data import Batch, BatchStream
 from worker.engine.tracking import Tracking
+from worker.engine.training import checkpoint
 from worker.engine.training.checkpoint import Position
 from worker.engine.training.checkpoints import Checkpoints
 from worker.engine.training.data_parallel import gather_params, zero_gradients
@@ -37,6 +39,7 @@ class TrainingLoop:
         self._step = setup.start.step
         self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.start.step)
         self._evaluated_step = -1
+        self._seen = setup.start.validation
         self._observer = StepObserver(setup, tracking)
 
     def run(self) -> Outcome:
@@ -46,19 +49,31 @@ class TrainingLoop:
             self._evaluate()
         batches = self._setup.data.stream(self._setup.start.num_consumed_samples)
         try:
-            while not stopped and self._step < self._spec.batching.train_iters:
+            while not stopped and not self._is_done():
                 stopped = self._one_step(batches)
                 if not stopped:  # a validation now could outlast the grace that the last checkpoint has
                     self._between_steps()
         finally:
             batches.close()
             self._observer.close()
-        if stopped and self._step < self._spec.batching.train_iters:
+        if stopped and not self._is_done():
             self._save_last()
             return "cancelled"
         self._evaluate()
         self._save_last()
         return "succeeded"
+
+    def go_back_to_best(self) -> int:
+        """With `keep_best`, load the weights of the lowest validation loss; returns the step of the loaded weights."""
+        if not self._spec.evaluation.keep_best or self._seen.best_step in (0, self._step):
+            return self._step
+        checkpoint.load(self._setup.state, Path(self._seen.best_path), self._setup.start.data_sha256)
+        return self._seen.best_step
+
+    def _is_done(self) -> bool:
+        if self._step >= self._spec.batching.train_iters:
+            return True
+        return self._seen.has_run_out_of(self._spec.evaluation.early_stop_patience)
 
     def _one_step(self, batches: BatchStream) -> bool:
         """Returns whether the run shall stop."""
@@ -111,6 +126,20 @@ class TrainingLoop:
         loss = self._validation_loss()
         self._evaluated_step = self._step
         self._observer.evaluated(self._step, loss)
+        if self._step > 0:
+            self._judge(loss)
+
+    def _judge(self, loss: float) -> None:
+        """Keep the best state so far, and say so where the run ends for want of a better one."""
+        evaluation, attempt = self._spec.evaluation, self._setup.attempt
+        path = str(attempt.folder.checkpoint(self._step).absolute())
+        self._seen = self._seen.after(self._step, loss, path, evaluation.early_stop_min_delta)
+        if evaluation.keep_best and self._seen.best_step == self._step:
+            self._checkpoints.keep(self._step)
+            self._save()
+        if attempt.log and self._seen.has_run_out_of(evaluation.early_stop_patience):
+            attempt.log.why_it_ends = self._seen.why_it_ends(evaluation.early_stop_patience)
+            print(attempt.log.why_it_ends, flush=True)
 
     def _validation_loss(self) -> float:
         """The mean over all trained tokens of the validation samples."""
@@ -134,7 +163,7 @@ class TrainingLoop:
         start, batch_size = self._setup.start, self._spec.batching.global_batch_size
         consumed = start.num_consumed_samples + batch_size * (self._step - start.step)
         gather_params(self._setup.state.chunks, self._setup.state.optimizer)
-        self._checkpoints.save(Position(self._step, consumed, start.data_sha256))
+        self._checkpoints.save(Position(self._step, consumed, start.data_sha256, self._seen))
 
     def _save_last(self) -> None:
         """Nothing may be under way when the run ends."""

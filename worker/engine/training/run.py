@@ -36,10 +36,11 @@ def _train(setup: Setup) -> Outcome:
         attempt.log.plan(attempt.spec.batching.train_iters, setup.start.step + 1, setup.facts)
     attempt.phase("training")
     with open_tracking(attempt.spec, attempt.folder) as tracking, _settled_heap():
-        outcome = TrainingLoop(setup, tracking).run()
+        loop = TrainingLoop(setup, tracking)
+        outcome = loop.run()
     if outcome == "succeeded" and attempt.spec.checkpointing.export_hf:
         attempt.phase("exporting")
-        _export(setup)
+        _export(setup, loop.go_back_to_best())
     return outcome
 
 
@@ -55,11 +56,11 @@ def _settled_heap() -> Iterator[None]:
         gc.unfreeze()
 
 
-def _export(setup: Setup) -> None:
+def _export(setup: Setup, step: int) -> None:
     attempt = setup.attempt
     target = attempt.folder.export
     gather_params(setup.state.chunks, setup.state.optimizer)
     chunks = [chunk.module for chunk in setup.state.chunks]
     export_hf(chunks, setup.architecture, Path(attempt.spec.model.path), target)
     if attempt.log:
-        attempt.log.checkpoint(attempt.spec.batching.train_iters, target.name, folder_bytes(target), "huggingface")
+        attempt.log.checkpoint(step, target.name, folder_bytes(target), "huggingface")

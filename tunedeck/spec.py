@@ -199,8 +199,8 @@ class JobSpec(Component):
     """A supervised fine-tuning job as asked. `model` and `dataset` are names of the registry, never paths."""
 
     name: Name
-    model: Name
-    dataset: Name
+    model: Name = Field(description="a registered model")
+    dataset: Name = Field(description="a registered data set")
     preset: Name | None = Field(None, description="values that the given fields are laid over")
     seed: int = Field(42, ge=0, le=2**31 - 1, description="of the split into training and validation, and of the order")
     data: Data = Data()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,12 @@ def test_the_spec_in_the_documents_is_a_job_spec() -> None:
     assert found
     for text in found:
         JobSpec.model_validate(apply_preset(yaml.safe_load(text)))
+
+
+def test_every_field_of_a_spec_is_described_as_the_spec_says_it() -> None:
+    script = REPOSITORY / "scripts" / "describe_fields.py"
+    written = (REPOSITORY / "docs" / "fields.md").read_text()
+    assert written == runpy.run_path(str(script))["page"](), f"write it anew: python {script} > docs/fields.md"
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)

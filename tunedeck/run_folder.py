@@ -118,6 +118,11 @@ class RunFolder:
     def export(self) -> Path:
         return self.root / "export"
 
+    def earlier(self) -> list[RunFolder]:
+        """Those of the earlier attempts of the same job."""
+        numbers = (int(path.name) for path in self.root.parent.iterdir() if path.name.isdecimal())
+        return [RunFolder(self.root.with_name(str(number))) for number in numbers if number < int(self.root.name)]
+
     def leftovers(self) -> list[Path]:
         """Folders that an engine had begun to write or to remove when it ended, and nobody will finish."""
         parents, ends = (self.root, self.checkpoints), ("partial", "removed")

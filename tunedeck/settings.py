@@ -30,7 +30,9 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(2.0, gt=0)
     lease_s: float = Field(15.0, gt=0, description="an attempt without a heartbeat for so long is given up")
     stop_grace_s: float = Field(60.0, gt=0, description="time for a last checkpoint before the processes are ended")
-    max_attempts: int = Field(3, ge=1, description="attempts of a job before a lost host fails it")
+    max_attempts: int = Field(
+        3, ge=1, description="attempts in a row without a checkpoint before a lost host fails a job"
+    )
     max_upload_bytes: int = Field(64 << 30, gt=0)
     hub_enabled: bool = Field(True, description="whether data sets may be fetched from the Hugging Face hub")
     upload_lifetime_s: float = Field(24 * 3600.0, gt=0, description="an unfinished upload is kept so long")

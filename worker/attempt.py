@@ -22,6 +22,7 @@ from worker.devices import Devices
 from worker.endings import cancelled_before_start, failed_on_host, interrupted, left_before_start
 from worker.forwarder.forwarder import Forwarder, Progress
 from worker.publisher import Publisher, Verdict
+from worker.supervisor.leftovers import remove_leftovers
 from worker.supervisor_process import SupervisorProcess
 
 logger = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ class Attempt:
                 self._log("is claimed already; this message was a double")
                 return
             self._is_live = True
+            for folder in self._folder.earlier():
+                remove_leftovers(folder)  # those of a host that lost its power, which nobody could remove then
             report = self._train()
         except OSError as fault:
             report = failed_on_host(self._host.name, fault)

@@ -26,13 +26,17 @@ def expire(session: Session, now: float, max_attempts: int) -> list[tuple[str, i
 
 
 def give_up(session: Session, job: JobRow, attempt: AttemptRow, max_attempts: int, why: str, now: float) -> None:
-    """End `attempt` without an outcome: the job is cancelled if that was asked, else tried again, else failed."""
+    """End `attempt` without an outcome: the job is cancelled if that was asked, else tried again, else failed.
+
+    An attempt that left a checkpoint has brought the job on, so only those in a row that have not use up
+    `max_attempts`: a run of weeks outlives any number of restarts, and one that always dies at the same place ends.
+    """
     attempt.ended_at = now
     if job.desired == "cancel":
         if job.state != JobState.STOPPING:
             transition(session, job, JobState.STOPPING, WHO, "cancel was asked for", now)
         transition(session, job, JobState.CANCELLED, WHO, why, now)
-    elif attempt.number < max_attempts:
+    elif queries.num_attempts_without_progress(session, job) < max_attempts:
         transition(session, job, JobState.QUEUED, WHO, why, now)
     else:
         job.fault = _host_lost(attempt, why).model_dump(mode="json")
@@ -41,7 +45,7 @@ def give_up(session: Session, job: JobRow, attempt: AttemptRow, max_attempts: in
 
 def _host_lost(attempt: AttemptRow, why: str) -> JobFault:
     fault = HostLost(
-        f"attempt {attempt.number} was the last one: {why}",
+        f"attempt {attempt.number} was the last one, none of late having left a checkpoint: {why}",
         f"look at the worker on {attempt.host}, then submit the job again",
     )
     return JobFault(code=fault.code, message=fault.message, mend=fault.mend)

@@ -45,6 +45,14 @@ def live_attempts(session: Session) -> list[tuple[JobRow, AttemptRow]]:
     return [(job, attempt) for job, attempt in session.execute(query)]
 
 
+def num_attempts_without_progress(session: Session, job: JobRow) -> int:
+    """How many attempts of a job have ended, or end now, since the last one that left a checkpoint of its own."""
+    fruitful = select(func.max(CheckpointRow.attempt)).where(
+        CheckpointRow.job_id == job.id, CheckpointRow.format == "dist_checkpointing"
+    )
+    return job.attempt - (session.scalar(fruitful) or 0)
+
+
 def newest_checkpoint(session: Session, job_id: str) -> CheckpointRow | None:
     """The one from which training can go on."""
     query = (

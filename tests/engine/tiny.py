@@ -26,6 +26,7 @@ from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
 from worker.engine.platform import shutdown_parallel
 from worker.engine.training.run import train
+from worker.engine.whereabouts import Whereabouts
 
 
 def with_broken_weight(model: Path, folder: Path) -> Path:
@@ -149,7 +150,7 @@ def train_here(spec: ResolvedSpec, folder: Path, resume_from: Path | None = None
     (folder / "control").mkdir(parents=True, exist_ok=True)
     try:
         if rank != 0:
-            return train(Attempt(spec, RunFolder(folder), resume_from, None))
+            return train(Attempt(spec, RunFolder(folder), resume_from, None, Whereabouts(rank)))
         with EventLog(folder / "events.jsonl") as log:
             outcome = train(Attempt(spec, RunFolder(folder), resume_from, log))
             log.end(outcome)

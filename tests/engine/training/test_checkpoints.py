@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import resource
 import signal
 import time
@@ -12,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.engine.tiny import events, losses, resolved_spec, train_here
-from tunedeck.errors import CheckpointFailed, CheckpointUnreadable, DiskFull, TunedeckError
+from tests.engine.tiny import events, losses, resolved_spec, start, train_here
+from tunedeck.errors import CheckpointFailed, CheckpointUnreadable, Conflict, DiskFull, TunedeckError
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
@@ -96,6 +97,40 @@ def test_a_run_goes_on_bit_for_bit_from_a_checkpoint_that_was_written_beside_it(
     assert losses(tmp_path / "second") == losses(tmp_path / "first")[12:]
 
 
+def test_a_run_that_is_killed_again_and_again_draws_the_curve_of_an_unbroken_one(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path
+) -> None:
+    num_kills, seed = 3, random.SystemRandom().randrange(2**32)
+    print(f"the moments of the kills come from seed {seed}")
+    wanted = resolved_spec(
+        tiny_qwen3, sums, batching={"train_iters": 24}, checkpointing={"save_interval": 2, "async_save": True}
+    )
+    (tmp_path / "spec.json").write_text(wanted.model_dump_json())
+    arguments = (str(tmp_path / "spec.json"), str(tmp_path), str(num_kills), str(seed))
+    process = start(1, "tests.engine.training.killed_at_random", *arguments)
+    try:
+        output, _ = process.communicate(timeout=200)
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    unbroken = {event["step"]: event["metrics"] for event in events(tmp_path / "unbroken", "step")}
+    first_steps, done = [], set()
+    for attempt in range(1, num_kills + 2):
+        steps = events(tmp_path / str(attempt), "step")
+        first_steps.append(steps[0]["step"])
+        for event in steps:
+            done.add(event["step"])
+            for name in ("loss", "grad_norm", "lr", "num_tokens", "num_trained_tokens"):
+                assert event["metrics"][name] == unbroken[event["step"]][name], (seed, attempt, event["step"], name)
+    assert first_steps[0] == 1
+    assert first_steps[-1] > 1, "it never went on from a checkpoint"
+    assert done == set(range(1, 25))
+    assert (
+        events(tmp_path / str(num_kills + 1), "eval")[-1]["metrics"]
+        == events(tmp_path / "unbroken", "eval")[-1]["metrics"]
+    )
+
+
 def fails_with(wanted: ResolvedSpec, folder: Path, kind: type[TunedeckError]) -> TunedeckError:
     with pytest.raises(kind) as caught:
         train_here(wanted, folder)
@@ -157,11 +192,11 @@ def cut_short(file: Path) -> None:
     ],
 )
 def test_a_damaged_checkpoint_is_named(
-    tiny_qwen3: Path, sums: Path, tmp_path: Path, damaged_source: Path, name: str, damage: Any
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, whole_checkpoint: Path, name: str, damage: Any
 ) -> None:
     checkpoint = tmp_path / "iter_0000005"
     checkpoint.mkdir()
-    for file in damaged_source.iterdir():
+    for file in whole_checkpoint.iterdir():
         (checkpoint / file.name).write_bytes(file.read_bytes())
     damage(checkpoint / name)
     with pytest.raises(CheckpointUnreadable, match="iter_0000005 cannot be read") as caught:
@@ -169,8 +204,16 @@ def test_a_damaged_checkpoint_is_named(
     assert caught.value.mend
 
 
+def test_a_checkpoint_of_the_other_form_of_optimizer_is_refused_by_name(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, whole_checkpoint: Path
+) -> None:
+    other = resolved_spec(tiny_qwen3, sums, parallelism={"use_distributed_optimizer": False})
+    with pytest.raises(Conflict, match="was written with use_distributed_optimizer = True"):
+        train_here(other, tmp_path, whole_checkpoint)
+
+
 @pytest.fixture(scope="module")
-def damaged_source(tiny_qwen3: Path, sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def whole_checkpoint(tiny_qwen3: Path, sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole-checkpoint")
     train_here(spec(tiny_qwen3, sums, train_iters=5), folder)
     return folder / "checkpoints" / "iter_0000005"

@@ -26,6 +26,13 @@ LAYOUTS: dict[str, dict[str, Any]] = {
 }
 # These go on from their own checkpoint, as a job does that is tried again on the same machine.
 TRIED_AGAIN = ("data", "data without the distributed optimizer", "data with overlap", "tensor and sequence", "pipeline")
+# (saved under, goes on under): tensor × data parallelism, and pipelines, in both directions.
+MOVED = (
+    ("data", "tensor and sequence"),
+    ("tensor and sequence", "data"),
+    ("tensor", "pipeline"),
+    ("pipeline", "data with overlap"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +58,14 @@ def curves(tiny_qwen3: Path, sums: Path, tmp_path_factory: pytest.TempPathFactor
         checkpoint = folders[name] / "checkpoints" / "iter_0000003"
         spec = _spec(tiny_qwen3, sums, 2, LAYOUTS[name]).model_dump(mode="json")
         trainings.append({"spec": spec, "folder": str(folder), "resume_from": str(checkpoint), "port": free_port()})
+    for saved, moved_to in MOVED:
+        name = f"{saved}, moved to {moved_to}"
+        folders[name] = root / name.replace(" ", "-")
+        checkpoint = folders[saved] / "checkpoints" / "iter_0000003"
+        spec = _spec(tiny_qwen3, sums, 2, LAYOUTS[moved_to]).model_dump(mode="json")
+        trainings.append(
+            {"spec": spec, "folder": str(folders[name]), "resume_from": str(checkpoint), "port": free_port()}
+        )
     list_file = root / "trainings.json"
     list_file.write_text(json.dumps(trainings))
     process = start(2, "tests.engine.training.several_layouts", str(list_file))
@@ -90,6 +105,15 @@ def test_two_processes_go_on_from_their_own_checkpoint_bit_for_bit(curves: dict[
     assert [event["step"] for event in resumed] == [4, 5, 6]
     for name in ("loss", "grad_norm", "lr"):
         assert [event["metrics"][name] for event in resumed] == [event["metrics"][name] for event in unbroken[3:]]
+
+
+@pytest.mark.parametrize(("saved", "moved_to"), MOVED)
+def test_a_checkpoint_goes_on_under_another_layout(curves: dict[str, Path], saved: str, moved_to: str) -> None:
+    unbroken, moved = (events(curves[name], "step") for name in (saved, f"{saved}, moved to {moved_to}"))
+    assert [event["step"] for event in moved] == [4, 5, 6]
+    for name, tolerance in (("loss", 1e-5), ("lr", 0.0), ("num_trained_tokens", 0.0)):
+        expected = [event["metrics"][name] for event in unbroken[3:]]
+        assert [event["metrics"][name] for event in moved] == pytest.approx(expected, rel=0, abs=tolerance)
 
 
 def test_a_layout_whose_checkpoints_megatron_core_would_spoil_is_refused(sums: Path, tmp_path: Path) -> None:

@@ -56,6 +56,7 @@ def content(state: TrainState, position: Position) -> dict[str, Any]:
         "rng": _sharded_rng(),
         "position": asdict(position),
         "layout": _layout(),
+        "use_distributed_optimizer": _is_distributed(state),
     }
 
 
@@ -68,7 +69,7 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
     """Read a checkpoint into `state`; collective. The layout of ranks may differ from that of the saving run.
 
     Raises NotFound where `source` is no complete checkpoint, CheckpointUnreadable where it is damaged, Conflict where
-    it belongs to another data set.
+    it belongs to another data set or to another form of optimizer.
     """
     if not dist_checkpointing.check_is_distributed_checkpoint(str(source)):
         raise NotFound(f"{source} is not a complete checkpoint", "give a folder like .../checkpoints/iter_0000100")
@@ -77,6 +78,13 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
     position = _position(common["position"])
     if position.data_sha256 != data_sha256:
         raise Conflict(f"{source} was trained on another data set", "resume with the data set of the first attempt")
+    if common["use_distributed_optimizer"] != _is_distributed(state):
+        was = common["use_distributed_optimizer"]
+        raise Conflict(
+            f"{source} was written with use_distributed_optimizer = {was}, and megatron-core cannot turn one form of "
+            "the optimizer's state into the other",
+            f"resume with parallelism.use_distributed_optimizer = {was}",
+        )
     wanted = _sharded_state(state, is_loading=True)
     if common["layout"] == _layout():
         # Streams of random numbers belong to ranks; another layout has others. Without dropout none is used.
@@ -136,6 +144,10 @@ def _sharded_state(state: TrainState, *, is_loading: bool) -> dict[str, Any]:
     models = {name: model.sharded_state_dict(metadata=dict(METADATA)) for name, model in _models(state)}
     optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=dict(METADATA))
     return {**models, "optimizer": optimizer, "scheduler": state.scheduler.state_dict()}
+
+
+def _is_distributed(state: TrainState) -> bool:
+    return bool(state.chunks[0].ddp_config.use_distributed_optimizer)
 
 
 def _layout() -> dict[str, int]:

@@ -9,8 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from click.testing import Result
+from transformers import PreTrainedTokenizerFast
 from typer.testing import CliRunner
 
+from tests.support.tokenizers import CHATML, train_tokenizer
 from tests.tunedeck.conversations.files import HELLO, write
 from tunedeck.cli.main import app
 
@@ -59,6 +61,19 @@ def test_a_file_that_would_be_refused_is_shown_whole_with_exit_code_1(tmp_path: 
 def test_an_option_that_is_wrong_is_named(tmp_path: Path, option: str, value: str, said: str) -> None:
     result = data("inspect", write(tmp_path, [{"messages": HELLO}]), option, value)
     assert (result.exit_code, said in result.stderr) == (1, True), result.stderr
+
+
+def test_with_a_model_lengths_are_in_tokens_too(tmp_path: Path) -> None:
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=train_tokenizer(), eos_token="<|im_end|>")
+    tokenizer.chat_template = CHATML
+    tokenizer.save_pretrained(tmp_path / "model")
+    path = write(tmp_path, [{"messages": HELLO * 9}, {"messages": HELLO}])
+    options = ("--model", tmp_path / "model", "--max-tokens", "40", "--policy", "overlong=drop", "--json")
+    report = json.loads(data("inspect", path, *options).stdout)
+    ids = tokenizer.apply_chat_template(HELLO, tokenize=True, return_dict=False)
+    assert report["tokens"]["maximum"] == len(ids)
+    assert [(fault["kind"], fault["rows"]) for fault in report["faults"]] == [("overlong", [1])]
+    assert "nobody counts tokens" in data("inspect", path, "--max-tokens", "40").stderr
 
 
 def test_convert_writes_messages(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ def print_report(file: Path, report: DatasetReport) -> None:
     out.print(f"  turns           {roles}", markup=False)
     _print_lengths("turns a row", report.turns)
     _print_lengths("characters", report.chars)
+    if report.tokens:
+        _print_lengths("tokens", report.tokens)
     for count in report.faults:
         _print_fault(count)
     if not report.faults:

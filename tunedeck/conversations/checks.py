@@ -2,35 +2,40 @@
 
 Inspection and training both decide here, so that a row which was counted as dropped is never trained, and the other way
 round. A row goes through three stages, each on what the one before left: its turns could be read, they make sense as a
-conversation, no row before it said the same.
+conversation, no row before it said the same. Where tokens are counted, that comes between the last two.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from tunedeck.conversations.conversation import Conversation, Message
-from tunedeck.conversations.faults import Fault
+from tunedeck.conversations.faults import Fault, Faulty
 from tunedeck.conversations.reading import Action, Reading
 from tunedeck.conversations.seen import Seen
 from tunedeck.conversations.shapes import Converted
 
+TokenCounter = Callable[[Conversation], int]
+
 
 @dataclass(slots=True)
 class Verdict:
-    """`conversation` is what is trained of the row, None where nothing is. `action` is the harshest that was taken."""
+    """`conversation` is what is trained of the row, None where nothing is. `action` is the harshest that was taken.
+    `num_tokens` is 0 where nobody counts them."""
 
     conversation: Conversation | None
     faults: list[Fault] = field(default_factory=list)
     action: Action = "keep"
+    num_tokens: int = 0
 
 
 class Judge:
     """Judges the rows of one file in order; remembers them, to find duplicates."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, num_tokens: TokenCounter | None = None) -> None:
         self._reading = reading
+        self._num_tokens = num_tokens
         self._seen = Seen()
 
     @property
@@ -43,6 +48,8 @@ class Judge:
             self._apply(verdict, converted.faults)
         if verdict.conversation is not None:
             self._apply(verdict, list(self._faults_of(verdict.conversation)))
+        if verdict.conversation is not None and self._num_tokens is not None:
+            self._count_tokens(verdict, verdict.conversation, self._num_tokens)
         if verdict.conversation is not None and not self._seen.add(verdict.conversation):
             self._apply(verdict, [_DUPLICATE])
         return verdict
@@ -64,6 +71,24 @@ class Judge:
             verdict.conversation = cut
             if cut is None and action == "truncate":
                 verdict.action = max(verdict.action, "drop", key=_SEVERITY.__getitem__)
+
+    def _count_tokens(self, verdict: Verdict, conversation: Conversation, num_tokens: TokenCounter) -> None:
+        most = self._reading.max_tokens
+        try:
+            num = verdict.num_tokens = num_tokens(conversation)
+            if most is None or num <= most:
+                return
+            fitting: Conversation | None = conversation
+            while fitting is not None and verdict.num_tokens > most:
+                fitting = truncated(fitting, len(fitting.messages) - 1)
+                verdict.num_tokens = num_tokens(fitting) if fitting else 0
+        except Faulty as fault:
+            self._apply(verdict, [fault.at(0)])
+            return
+        mend = "split the conversation, or truncate such rows"
+        self._apply(verdict, [Fault("overlong", f"{num:,} tokens", mend, len(fitting.messages) if fitting else 0)])
+        if verdict.conversation is conversation:
+            verdict.num_tokens = num
 
     def _faults_of(self, conversation: Conversation) -> Iterator[Fault]:
         messages = conversation.messages

@@ -16,11 +16,11 @@ _STEP_BITS = 5
 class Lengths:
     def __init__(self) -> None:
         self._num_by_upper: Counter[int] = Counter()
-        self._num = self._sum = self._maximum = 0
+        self.num = self._sum = self._maximum = 0
         self._minimum = 1 << 62
 
     def add(self, length: int) -> None:
-        self._num += 1
+        self.num += 1
         self._sum += length
         self._minimum = min(self._minimum, length)
         self._maximum = max(self._maximum, length)
@@ -28,11 +28,11 @@ class Lengths:
         self._num_by_upper[(((length >> shift) + 1) << shift) - 1] += 1
 
     def statistics(self) -> LengthStatistics:
-        if self._num == 0:
+        if self.num == 0:
             return LengthStatistics(minimum=0, mean=0, p50=0, p90=0, p99=0, maximum=0, histogram=())
         return LengthStatistics(
             minimum=self._minimum,
-            mean=round(self._sum / self._num, 1),
+            mean=round(self._sum / self.num, 1),
             p50=self._percentile(0.50),
             p90=self._percentile(0.90),
             p99=self._percentile(0.99),
@@ -44,7 +44,7 @@ class Lengths:
         num = 0
         for upper in sorted(self._num_by_upper):
             num += self._num_by_upper[upper]
-            if num >= share * self._num:
+            if num >= share * self.num:
                 return min(upper, self._maximum)
         return self._maximum
 

@@ -56,7 +56,8 @@ class LengthStatistics(Component):
 class DatasetReport(Component):
     """`num_rows` = `num_trainable_rows` + `num_dropped_rows`, where `num_trainable_rows` are those that stay, whole or
     truncated, and hold something to learn. `columns` are the keys of the first row. `sample` are the first rows that
-    stay, as they are trained. Lengths are of rows that stay: characters of all turns, and number of turns."""
+    stay, as they are trained. Lengths are of rows that stay: characters of all turns, number of turns,
+    and tokens where they were counted."""
 
     format: Format
     compression: Compression
@@ -71,6 +72,7 @@ class DatasetReport(Component):
     num_turns_by_role: dict[str, int]
     chars: LengthStatistics
     turns: LengthStatistics
+    tokens: LengthStatistics | None = None
     num_rows_compared: int
     size_bytes: int
     content_sha256: str

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from tunedeck.conversations.checks import Judge, Verdict
+from tunedeck.conversations.checks import Judge, TokenCounter, Verdict
 from tunedeck.conversations.conversation import Conversation
 from tunedeck.conversations.faults import Fault, excerpt, file_fault
 from tunedeck.conversations.files import FileRows, open_rows
@@ -22,6 +22,7 @@ from tunedeck.conversations.tally import Tally
 from tunedeck.errors import DatasetInvalid, Problem
 
 _ROWS_TOLD: Final = 5_000
+_HOPELESS_ROWS: Final = 100_000
 
 
 def read_conversations(path: Path, reading: Reading = DEFAULT_READING) -> Iterator[tuple[int, Conversation | None]]:
@@ -53,16 +54,25 @@ def require_trainable(path: Path, report: DatasetReport) -> None:
 
 
 def inspect(
-    path: Path, reading: Reading = DEFAULT_READING, on_rows: Callable[[int], None] = lambda _: None
+    path: Path,
+    reading: Reading = DEFAULT_READING,
+    on_rows: Callable[[int], None] = lambda _: None,
+    num_tokens: TokenCounter | None = None,
 ) -> DatasetReport:
-    """Read the whole file, telling `on_rows` now and then how many rows are done. Raises DatasetInvalid only where it
-    cannot be read on: no such file, no known format, an array that is broken, no known shape, no rows."""
-    rows = _Pass(path, reading)
+    """Read the whole file, telling `on_rows` now and then how many rows are done.
+
+    With `num_tokens` the report has lengths in tokens, and what exceeds `max_tokens` is overlong. Raises DatasetInvalid
+    only where there is no use in reading on: no such file, no known format, an array that is broken, no known shape, no
+    rows, nothing to train in the first hundred thousand.
+    """
+    rows = _Pass(path, reading, num_tokens)
     tally = Tally()
     for number, verdict in rows:
         tally.add(number, verdict)
         if number % _ROWS_TOLD == 0:
             on_rows(number)
+        if number == _HOPELESS_ROWS and tally.num_kept == 0:
+            raise tally.nothing_to_train(path, number)
     if rows.shape is None:
         raise tally.first_fault(path)
     return DatasetReport(
@@ -87,10 +97,10 @@ def content_sha256(path: Path) -> str:
 class _Pass:
     """Iterates over (row number, verdict)."""
 
-    def __init__(self, path: Path, reading: Reading) -> None:
+    def __init__(self, path: Path, reading: Reading, num_tokens: TokenCounter | None = None) -> None:
         self._path = path
         self.reading = reading
-        self.judge = Judge(reading)
+        self.judge = Judge(reading, num_tokens)
         self.file: FileRows = open_rows(path, columns_read(reading.columns))
         self.shape: Shape | None = reading.shape
         self.columns: tuple[str, ...] = self.file.columns

@@ -32,10 +32,10 @@ class _Kind:
 
 class Tally:
     def __init__(self) -> None:
-        self._num_rows = self._num_kept = self._num_truncated = 0
+        self._num_rows = self.num_kept = self._num_truncated = 0
         self._kinds: dict[FaultKind, _Kind] = {}
         self._num_by_role: Counter[str] = Counter()
-        self._chars, self._turns = Lengths(), Lengths()
+        self._chars, self._turns, self._tokens = Lengths(), Lengths(), Lengths()
         self._sample: list[dict[str, Any]] = []
 
     def add(self, number: int, verdict: Verdict) -> None:
@@ -45,10 +45,12 @@ class Tally:
         conversation = verdict.conversation
         if conversation is None:
             return
-        self._num_kept += 1
+        self.num_kept += 1
         self._num_truncated += verdict.action == "truncate"
         self._turns.add(len(conversation.messages))
         self._chars.add(sum(map(num_chars_of, conversation.messages)))
+        if verdict.num_tokens:
+            self._tokens.add(verdict.num_tokens)
         self._num_by_role.update([message.role for message in conversation.messages])
         if len(self._sample) < _NUM_SAMPLES:
             self._sample.append(_as_sample(conversation))
@@ -66,13 +68,14 @@ class Tally:
         """The fields of a DatasetReport that rows tell."""
         return {
             "num_rows": self._num_rows,
-            "num_trainable_rows": self._num_kept,
-            "num_dropped_rows": self._num_rows - self._num_kept,
+            "num_trainable_rows": self.num_kept,
+            "num_dropped_rows": self._num_rows - self.num_kept,
             "num_truncated_rows": self._num_truncated,
             "faults": tuple(self._fault_counts(policy)),
             "num_turns_by_role": dict(self._num_by_role),
             "chars": self._chars.statistics(),
             "turns": self._turns.statistics(),
+            "tokens": self._tokens.statistics() if self._tokens.num else None,
             "sample": tuple(self._sample),
         }
 
@@ -80,6 +83,11 @@ class Tally:
         """The error about a file in which no row could be read."""
         example = min((found.examples[0] for found in self._kinds.values()), key=lambda example: example.row)
         return file_fault(path, f"row {example.row}", example.message, example.mend)
+
+    def nothing_to_train(self, path: Path, num_rows: int) -> DatasetInvalid:
+        fault = self.first_fault(path)
+        place = fault.message.removeprefix(f"{path.name}, ")
+        return file_fault(path, "", f"none of its first {num_rows:,} rows can be trained on; {place}", fault.mend)
 
     def _fault_counts(self, policy: FaultPolicy) -> Iterator[FaultCount]:
         for kind in get_args(FaultKind):

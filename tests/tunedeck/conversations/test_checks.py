@@ -154,3 +154,19 @@ def test_a_report_tells_what_the_file_holds(tmp_path: Path) -> None:
     }
     assert len(report.sample[1]["messages"][1]["content"]) == 4001
     assert len(json.dumps(report.model_dump(mode="json"))) < 20_000
+
+
+def test_where_tokens_are_counted_the_last_turns_go_until_it_fits(tmp_path: Path) -> None:
+    rows = [HELLO * 3, HELLO * 2, [USER, {**ASSISTANT, "content": "a b c d e"}]]
+    path = write(tmp_path, [{"messages": row} for row in rows])
+    reading = Reading(max_tokens=4, policy=FaultPolicy(overlong="truncate"))
+    report = inspect(path, reading, num_tokens=_num_words)
+    assert {count.kind: count.rows for count in report.faults} == {"overlong": (1, 3), "duplicate": (2,)}
+    assert (report.num_truncated_rows, report.num_dropped_rows) == (1, 1)
+    assert report.tokens is not None and (report.tokens.minimum, report.tokens.maximum) == (4, 4)
+    kept = inspect(path, Reading(max_tokens=4), num_tokens=_num_words)
+    assert kept.tokens is not None and (kept.num_dropped_rows, kept.tokens.maximum) == (0, 6)
+
+
+def _num_words(conversation: Conversation) -> int:
+    return sum(len(message.content.split()) for message in conversation.messages)

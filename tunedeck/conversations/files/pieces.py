@@ -8,6 +8,7 @@ pair, one column of two types) is read line by line.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -55,14 +56,33 @@ def _of_rows(file: FileRows) -> Iterator[Piece]:
 def _of_lines(path: Path, stream: ByteStream, turns: pa.Schema) -> Iterator[Piece]:
     first_row = 1
     with stream:
+        for block, columns in _ahead(path, stream, turns):
+            yield Piece(first_row, columns, lambda block=block: map(parsed, _lines(block)))  # type: ignore[misc]
+            first_row += len(_lines(block)) if columns is None else columns.num_rows
+
+
+def _ahead(path: Path, stream: ByteStream, turns: pa.Schema) -> Iterator[tuple[bytes, pa.RecordBatch | None]]:
+    """Blocks and their columns. The next block is parsed while its taker works on this one: pyarrow needs no lock for
+    either."""
+    with ThreadPoolExecutor(1) as parser:
+        waiting: tuple[bytes, Future[pa.RecordBatch | None]] | None = None
         for block in line_blocks(path, stream, _BLOCK_BYTES):
-            lines = [line for line in map(bytes.strip, block.split(b"\n")) if line]
-            columns = _columns(block, len(lines), turns)
-            yield Piece(first_row, columns, lambda lines=lines: map(parsed, lines))  # type: ignore[misc]
-            first_row += len(lines)
+            next_one = block, parser.submit(_columns, block, turns)
+            if waiting:
+                yield waiting[0], waiting[1].result()
+            waiting = next_one
+        if waiting:
+            yield waiting[0], waiting[1].result()
 
 
-def _columns(block: bytes, num_rows: int, turns: pa.Schema) -> pa.RecordBatch | None:
+def _lines(block: bytes) -> list[bytes]:
+    return [line for line in map(bytes.strip, block.split(b"\n")) if line]
+
+
+def _columns(block: bytes, turns: pa.Schema) -> pa.RecordBatch | None:
+    """None too where a NUL is in a text (which no other check would find) or a line is blank."""
+    if b"\\u0000" in block:
+        return None
     options = pj.ParseOptions(explicit_schema=turns, unexpected_field_behavior="infer")
     try:
         table = pj.read_json(
@@ -73,4 +93,5 @@ def _columns(block: bytes, num_rows: int, turns: pa.Schema) -> pa.RecordBatch | 
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
     batches = table.to_batches()
-    return batches[0] if len(batches) == 1 and table.num_rows == num_rows else None
+    num_lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    return batches[0] if len(batches) == 1 and table.num_rows == num_lines else None

@@ -61,7 +61,7 @@ class PlainTurns:
         if content is None or found is None:
             return None
         index = pc.index_in(found, self._names)
-        if index.null_count or pc.any(pc.match_substring(content, "\0")).as_py():
+        if index.null_count:
             return None
         renamed = pa.StructArray.from_arrays([self._roles.take(index), content], fields=list(TURN))
         return pa.ListArray.from_arrays(turns.offsets, renamed)

@@ -38,6 +38,9 @@ from backend.models.routes import router as models_router
 from backend.pages.rendering import build_environment
 from backend.pages.routes import router as pages_router
 from backend.presets.routes import router as presets_router
+from backend.previews.preview import Preview
+from backend.previews.routes import router as previews_router
+from backend.previews.service import Previews
 from backend.uploads.routes import router as uploads_router
 from backend.uploads.store import UploadStore
 from backend.works.routes import router as works_router
@@ -54,6 +57,7 @@ _REST = (
     events_router,
     models_router,
     datasets_router,
+    previews_router,
     uploads_router,
     works_router,
     presets_router,
@@ -118,12 +122,14 @@ def _start(settings: Settings) -> Services:
     uploads = UploadStore(settings.uploads_dir, settings.max_upload_bytes, settings.upload_lifetime_s)
     works = Works()
     registry = Registry(settings, database, uploads, works, Checks())
-    background = Background(settings, database, uploads)
+    previews = Previews(settings, database, works, Preview())
+    background = Background(settings, database, uploads, previews.preview)
     background.start()
-    return Services(settings, database, background, build_environment(), uploads, works, registry)
+    return Services(settings, database, background, build_environment(), uploads, works, registry, previews)
 
 
 def _stop(services: Services) -> None:
     services.works.close()
+    services.previews.preview.close()
     services.background.stop()
     services.database.close()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 
 from backend.bus import connect
-from backend.datasets.housekeeping import SWEEP_EVERY_S, Housekeeping
 from backend.db.database import Database
 from backend.feed.hub import Hub
 from backend.feed.pump import LOOK_AGAIN_S, Pump
+from backend.housekeeping import SWEEP_EVERY_S, Housekeeping
 from backend.ingest.ingest import Ingest
 from backend.loop import Loop
 from backend.metrics.compactor import COMPACT_EVERY_S, Compactor
+from backend.previews.preview import Preview
 from backend.scheduler.leadership import RENEWAL_S, Leadership
 from backend.scheduler.scheduler import TICK_S, Scheduler
 from backend.uploads.store import UploadStore
@@ -29,7 +30,7 @@ STOP_TIMEOUT_S = 5.0
 
 
 class Background:
-    def __init__(self, settings: Settings, database: Database, uploads: UploadStore) -> None:
+    def __init__(self, settings: Settings, database: Database, uploads: UploadStore, preview: Preview) -> None:
         self.hub = Hub()
         self.bus = connect(settings.resolved_redis_url())
         self._leadership = Leadership(database)
@@ -45,7 +46,7 @@ class Background:
             is_watched=lambda: self.hub.num_listeners > 0,
         )
         self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.listening_for_s)
-        housekeeping = Housekeeping(settings, database, uploads, self._leadership)
+        housekeeping = Housekeeping(settings, database, uploads, preview, self._leadership)
         self._leader_loop = Loop("leader", self._leadership.renew, RENEWAL_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)

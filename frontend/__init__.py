@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from jinja2 import Environment
 
 from frontend import filters
+from frontend.fault_policies import policy_fields
 from frontend.spec_form import spec_groups
 from tunedeck.metrics import CATALOGUE
+from tunedeck.spec import LossMaskType
 
 TEMPLATES_DIR = Path(__file__).parent / "templates"
 STATIC_DIR = Path(__file__).parent / "static"
@@ -27,4 +30,6 @@ def install(environment: Environment) -> None:
     environment.filters.update(filters.FILTERS)
     environment.globals["spec_groups"] = spec_groups
     environment.globals["zip"] = zip
+    environment.globals["FAULT_POLICIES"] = policy_fields()
+    environment.globals["MASKS"] = get_args(LossMaskType)
     environment.globals["METRICS"] = [asdict(metric) for metric in CATALOGUE]

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
 
 from backend.datasets import service, trash
 from backend.http.error_body import documented
-from backend.http.services import OwnerDep, Services, ServicesDep
-from backend.works.works import Work
+from backend.http.services import OwnerDep, ServicesDep
+from backend.works.answers import LATER, WAIT_S, now_or_later
 from tunedeck.conversations import DatasetReport
 from tunedeck.errors import ChecksumMismatch, Conflict, DatasetInUse, NotFound
 from tunedeck.views import CheckDataset, DatasetView, Page, RegisterDataset, WorkView
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
-WAIT_S = 5.0
-V = TypeVar("V", bound=BaseModel)
 
 Version = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="none: the newest")]
-LATER: dict[int | str, dict[str, Any]] = {202: {"model": WorkView, "description": "it takes longer: ask for the work"}}
 
 
 @router.get("")
@@ -40,7 +36,8 @@ def register_dataset(
     asked: RegisterDataset, services: ServicesDep, owner: OwnerDep, response: Response
 ) -> DatasetView | WorkView:
     """Make a data set, or a new version of one, of a file on the server, a complete upload, or the hub."""
-    return _now_or_later(services, asked, services.registry.register(owner, asked), response)
+    wait_s = 0.0 if asked.hub else WAIT_S
+    return now_or_later(services.works, services.registry.register(owner, asked), response, wait_s)
 
 
 @router.post("/check", responses={**documented(NotFound, Conflict), **LATER})
@@ -48,7 +45,8 @@ def check_dataset(
     asked: CheckDataset, services: ServicesDep, owner: OwnerDep, response: Response
 ) -> DatasetReport | WorkView:
     """What is in a file, every fault of every row, and what would be trained; nothing is stored."""
-    return _now_or_later(services, asked, services.registry.check(owner, asked), response)
+    wait_s = 0.0 if asked.hub else WAIT_S
+    return now_or_later(services.works, services.registry.check(owner, asked), response, wait_s)
 
 
 @router.get("/{name}", responses=documented(NotFound))
@@ -78,18 +76,3 @@ def restore_dataset(name: str, services: ServicesDep, owner: OwnerDep) -> Datase
 def list_versions(name: str, services: ServicesDep, owner: OwnerDep) -> Page[DatasetView]:
     """Newest first."""
     return service.versions(services.database, owner, name)
-
-
-def _now_or_later(services: Services, asked: CheckDataset, answer: V | Work, response: Response) -> V | WorkView:
-    """The answer of a work that ends soon; else, and always for the hub, 202 and the work, to be asked for again."""
-    if not isinstance(answer, Work):
-        return answer
-    if not services.works.wait(answer, 0.0 if asked.hub else WAIT_S):
-        response.status_code = 202
-        return answer.view()
-    if answer.fault is not None:
-        raise answer.fault
-    if answer.result is None:
-        raise Conflict(f"the {answer.kind} was cancelled", "ask again")
-    result: V = answer.result
-    return result

@@ -14,6 +14,7 @@ from jinja2 import Environment
 from backend.background import Background
 from backend.datasets.service import Registry
 from backend.db.database import Database
+from backend.previews.service import Previews
 from backend.uploads.store import UploadStore
 from backend.works.works import Works
 from tunedeck.settings import Settings
@@ -28,6 +29,7 @@ class Services:
     uploads: UploadStore
     works: Works
     registry: Registry
+    previews: Previews
 
 
 async def services_of(request: Request) -> Services:

@@ -27,6 +27,7 @@ from tunedeck.views import Page, PresetView, UploadView, WorkView
 router = APIRouter(include_in_schema=False)
 _NUM_RUNS = 100
 _NUM_ENTRIES = 500
+_DATA_MEND = "The address may be mistyped, or it has been deleted for good. Every data set is in the list of data."
 _RUN_MEND = "The address may be cut off or mistyped. Every run is in the list of runs."
 
 
@@ -59,9 +60,10 @@ def new_page(
     services: ServicesDep,
     owner: OwnerDep,
     source: Annotated[str, Query(alias="from", max_length=32)] = "",
+    dataset: Annotated[str, Query(max_length=80)] = "",
 ) -> Response:
-    """The form. `?from=ID` fills it with the spec of that job."""
-    prefill: dict[str, Any] = {}
+    """The form. `?from=ID` fills it with the spec of that job, `?dataset=NAME` chooses that data set."""
+    prefill: dict[str, Any] = {"dataset": dataset} if dataset else {}
     if source:
         with _mend_for_people(_RUN_MEND):
             prefill = jobs.get(services.database, source).spec.model_dump(mode="json", exclude_unset=True)
@@ -88,6 +90,27 @@ def data_page(request: Request, services: ServicesDep, owner: OwnerDep) -> Respo
         trashed=datasets.list_datasets(services.database, owner, "", _NUM_ENTRIES, trashed=True),
         uploads=Page[UploadView](items=services.uploads.all(owner)),
         works=Page[WorkView](items=tuple(work.view() for work in services.works.all(owner))),
+    )
+
+
+@router.get("/data/{name}")
+def dataset_page(
+    request: Request,
+    services: ServicesDep,
+    owner: OwnerDep,
+    name: str,
+    version: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+) -> Response:
+    with _mend_for_people(_DATA_MEND):
+        item = datasets.get(services.database, owner, name, version)
+    return render(
+        services.templates,
+        "dataset.html",
+        request,
+        page="data",
+        item=_json(item),
+        versions=_json(datasets.versions(services.database, owner, name)),
+        models=[model.name for model in models.list_models(services.database, "", _NUM_ENTRIES).items],
     )
 
 

@@ -71,6 +71,9 @@ def test_every_page_fits_its_width(
         "run-artifacts": f"/runs/{running.job_id}#artifacts",
         "new": f"/new?from={running.job_id}",
         "data": "/data",
+        "data-set": "/data/chats",
+        "data-set-tokens": "/data/chats?row=2#tokens",
+        "data-set-reading": "/data/chats#reading",
         "models": "/models",
         "cluster": "/cluster",
     }.items():

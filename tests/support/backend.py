@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 from sqlalchemy.orm import Session
 
 from backend.db.tables import HostRow
+from tests.support.tokenizers import write_tokenizer
 from tunedeck.bus import Device, HostFacts
 
 TINY_CONFIG: dict[str, Any] = {
@@ -34,7 +35,7 @@ def write_model(folder: Path, **config: Any) -> Path:
     """A Hugging Face folder that registration accepts; its weights are two small tensors."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(TINY_CONFIG | config))
-    (folder / "tokenizer.json").write_text("{}")
+    write_tokenizer(folder)
     tensors = {"model.embed_tokens.weight": np.zeros((16, 8), np.float32), "model.norm.weight": np.ones(8, np.float32)}
     save_file(tensors, folder / "model.safetensors")
     return folder

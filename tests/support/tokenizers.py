@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -36,10 +37,15 @@ def train_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+@lru_cache
+def _trained() -> str:
+    return train_tokenizer().to_str()
+
+
 def write_tokenizer(folder: Path, chat_template: str = CHATML) -> Path:
     """The tiny tokenizer as the files that a model folder has."""
     folder.mkdir(parents=True, exist_ok=True)
-    train_tokenizer().save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer.json").write_text(_trained())
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "eos_token": "<|im_end|>",

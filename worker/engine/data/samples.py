@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from jinja2 import TemplateError
 
-from tunedeck.conversations import Conversation
+from tunedeck.conversations import Conversation, Reading
+from tunedeck.conversations.reading import DEFAULT_READING
 from tunedeck.conversations.scan import read_conversations
 from tunedeck.errors import DatasetInvalid, ModelInvalid
 from tunedeck.tokens import ChatTokenizer, LossMask, MarkedTokens, Rendering, TemplateUnfit, mark
@@ -68,7 +69,9 @@ class Samples:
 _ARRAYS = ("tokens_N", "learned_N", "offsets_S1", "num_learned_S")
 
 
-def tokenize(path: Path, tokenizer: ChatTokenizer, mask: LossMask, vocab_size: int) -> Samples:
+def tokenize(
+    path: Path, tokenizer: ChatTokenizer, mask: LossMask, vocab_size: int, reading: Reading = DEFAULT_READING
+) -> Samples:
     """Read, render, encode and mask every row of a data set, in the order of the file.
 
     Raises DatasetInvalid for a row that cannot be read or that the chat template refuses, ModelInvalid for a token
@@ -76,7 +79,7 @@ def tokenize(path: Path, tokenizer: ChatTokenizer, mask: LossMask, vocab_size: i
     """
     tokens, learned = [], []
     num_rows = 0
-    for rows in _chunks(read_conversations(path)):
+    for rows in _chunks(read_conversations(path, reading)):
         first_row, num_rows = num_rows + 1, num_rows + len(rows)
         kept = [_render(path, number, conversation, mask) for number, conversation in enumerate(rows, first_row)]
         for sample in mark(tokenizer, [rendering for rendering in kept if rendering is not None]):

@@ -93,7 +93,7 @@ def _shared_samples(spec: ResolvedSpec, folder: RunFolder, tokenizer: ChatTokeni
 
 def _read(spec: ResolvedSpec, tokenizer: ChatTokenizer, mask: Any) -> Samples:
     path = Path(spec.data.path)
-    samples = tokenize(path, tokenizer, mask, spec.model.vocab_size)
+    samples = tokenize(path, tokenizer, mask, spec.model.vocab_size, spec.data.reading)
     if content_sha256(path) != spec.data.content_sha256:
         what = f"{path} has changed since it was registered"
         raise DatasetInvalid.at("dataset", str(path), what, "register the data set again")

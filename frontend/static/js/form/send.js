@@ -44,14 +44,19 @@ function showRefusal(form, fault, error) {
   showFault(fault, problems.length > 0 && problems.every(isPlaced) ? null : error);
 }
 
-/** A file's name as a name of the registry. @param {HTMLInputElement} source @param {HTMLInputElement} target */
+/** The last part of a path as a name of the registry. @param {string} path */
+export function suggestedName(path) {
+  const last = path.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1) ?? "";
+  const bare = last.replace(/\.(gz|zst)$/i, "").replace(/\.(jsonl?|ndjson|csv|tsv|parquet|arrow|feather)$/i, "");
+  return bare.replace(/[^A-Za-z0-9._-]+/g, "-").replace(/^[^A-Za-z0-9]+/, "").slice(0, 80);
+}
+
+/** @param {HTMLInputElement} source @param {HTMLInputElement} target */
 export function suggestName(source, target) {
   let suggested = "";
   source.addEventListener("input", () => {
     if (target.value && target.value !== suggested) return;
-    const last = source.value.replace(/[\\/]+$/, "").split(/[\\/]/).at(-1) ?? "";
-    const allowed = last.replace(/\.jsonl?$/i, "").replace(/[^A-Za-z0-9._-]+/g, "-");
-    suggested = allowed.replace(/^[^A-Za-z0-9]+/, "").slice(0, 80);
+    suggested = suggestedName(source.value);
     target.value = suggested;
   });
 }

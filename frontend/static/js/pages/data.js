@@ -1,104 +1,144 @@
-/** Data: the list, an upload with progress, a form that registers a file of the server, and what a file holds. */
+/** Data: add a file by upload, path or hub, see what is in it first, and the list of data sets. */
 
 import { finished, post } from "../api.js";
-import { byId, keepTimesFresh, pageData, showProgress } from "../dom.js";
-import { startForm, suggestName } from "../form/send.js";
-import { count, duration, size } from "../format.js";
+import { byId, keepTimesFresh, pageData, showFault } from "../dom.js";
+import { showFound } from "../data/found.js";
+import { progressLine } from "../data/progress_line.js";
+import { fillReading, readingOf, showColumnsOf } from "../data/reading_form.js";
+import { showAtFields } from "../form/problems.js";
+import { suggestedName } from "../form/send.js";
 import { listenToKeys } from "../keyboard.js";
-import { startRate } from "../upload/rate.js";
+import { startTabs } from "../tabs.js";
 import { sendFile } from "../upload/tus.js";
-import { addItem } from "./registry.js";
+import { showUnfinished } from "../upload/unfinished.js";
 
-const CELLS = {
-  name: (item) => item.name,
-  shape: (item) => item.shape,
-  num_rows: (item) => count(item.num_rows),
-  num_trainable_rows: (item) => count(item.num_trainable_rows),
-  size_bytes: (item) => size(item.size_bytes),
-};
-const items = new Map(pageData().items.items.map((item) => [item.name, item]));
+/** What is looked at: the part of a RegisterDataset that says where the rows are. */
+let source = null;
+let stopping = new AbortController();
+let work = null;
+const line = progressLine(byId("progress"), stop);
 
-function add(item) {
-  items.set(item.name, item);
-  const row = addItem(item, CELLS);
-  row.querySelector("[data-preview]").dataset.preview = item.name;
+function stop() {
+  stopping.abort();
+  if (work) post(`/works/${work.id}/cancel`);
 }
 
-async function send(form) {
-  const meter = form.querySelector(".meter");
-  const abort = form.querySelector("[data-abort]");
-  const stopping = new AbortController();
-  const rate = startRate();
-  abort.onclick = () => stopping.abort();
-  meter.hidden = abort.hidden = false;
+async function attempt(title, action) {
+  stopping.abort();
+  stopping = new AbortController();
+  showFault(byId("source-fault"), null);
+  line.begin(title);
   try {
-    const [file] = form.elements.file.files;
-    const upload = await sendFile(file, {
-      signal: stopping.signal,
-      onSent: (sent, total) => showSent(meter, sent, total, rate(sent)),
-      onWaiting: () => {},
-    });
-    return await finished(await post("/datasets", { name: form.elements.name.value.trim(), upload }));
+    return await action();
+  } catch (error) {
+    showFault(byId("source-fault"), error);
+    return null;
   } finally {
-    meter.hidden = abort.hidden = true;
+    work = null;
+    line.end();
   }
 }
 
-function aboutText(item) {
-  const idle = item.num_rows - item.num_trainable_rows;
-  const shown = `The first ${item.sample.length} of ${count(item.num_rows)} rows as conversations.`;
-  return idle ? `${shown} ${count(idle)} rows have nothing to train.` : shown;
+function showWork(next) {
+  work = next;
+  line.show(next.kind === "check" ? "Checking rows" : "Reading rows", next.done, next.total, next.unit);
 }
 
-function showSent(meter, sent, total, rate) {
-  showProgress(meter.querySelector(".progress"), "running", sent, total);
-  meter.querySelector("[data-rate]").textContent = sent < total
-    ? `${size(sent)} of ${size(total)}, ${size(rate)}/s, ${duration((total - sent) / rate)} left`
-    : "Sent. The rows are being checked.";
+async function upload(file) {
+  byId("looked").hidden = true;
+  const id = await attempt(`Sending ${file.name}`, () => sendFile(file, {
+    signal: stopping.signal,
+    onSent: (sent, total) => line.show(`Sending ${file.name}`, sent, total, "bytes"),
+    onWaiting: (waiting) => { if (waiting) line.say("The connection is gone. Trying again; nothing is lost."); },
+  }));
+  if (id) await look({ upload: id }, file.name);
+  await listUnfinished();
 }
 
-function preview(name) {
-  const item = items.get(name);
-  if (!item) return;
-  byId("preview-title").textContent = name;
-  byId("preview-about").textContent = aboutText(item);
-  byId("preview-rows").replaceChildren(...item.sample.map(conversation));
-  byId("preview").showModal();
+/** Show what is in a file, read as the form says; nothing is stored by that. */
+async function look(asked, name) {
+  const reading = source ? readingOf(byId("reading")) : {};
+  source = asked;
+  byId("looked").hidden = false;
+  byId("looked-title").textContent = name;
+  if (!byId("u-name").value) byId("u-name").value = suggestedName(name);
+  const report = await attempt(`Looking into ${name}`, async () => {
+    return finished(await post("/datasets/check", { ...source, reading }), showWork);
+  });
+  byId("found").replaceChildren();
+  // Unread: perhaps its columns have other names, which the form can say.
+  byId("reading-details").open ||= !report;
+  if (!report) return;
+  showFound(byId("found"), report);
+  fillReading(byId("reading"), report.reading, report.columns);
 }
 
-function conversation(row, at) {
-  const holder = document.createElement("section");
-  const title = document.createElement("h3");
-  title.textContent = `Row ${at + 1}`;
-  const chat = document.createElement("div");
-  chat.className = "chat";
-  chat.append(...(row.messages ?? []).map(turn));
-  holder.append(title, chat);
-  return holder;
+async function add(event) {
+  event.preventDefault();
+  const form = byId("add");
+  const name = byId("u-name").value.trim();
+  showAtFields(form, name ? [] : [{ field: "name", value: "", message: "This is needed", mend: "" }]);
+  if (!name || !source) return;
+  const added = await attempt(`Adding ${name}`, async () => {
+    return finished(await post("/datasets", { ...source, name, reading: readingOf(byId("reading")) }), showWork);
+  });
+  if (added) location.assign(`/data/${encodeURIComponent(added.name)}`);
 }
 
-function turn({ role, content }) {
-  const box = document.createElement("div");
-  box.className = "turn";
-  box.dataset.role = role;
-  const name = document.createElement("span");
-  name.className = "role";
-  name.textContent = role;
-  box.append(name, typeof content === "string" ? content : JSON.stringify(content, null, 2));
-  return box;
+function forget() {
+  source = null;
+  byId("looked").hidden = true;
+  byId("u-name").value = "";
+  byId("u-file").value = "";
+  listUnfinished();
+}
+
+async function listUnfinished() {
+  await showUnfinished(byId("unfinished"), (id, name) => look({ upload: id }, name), source?.upload);
+}
+
+function listenToSources() {
+  const drop = byId("drop");
+  byId("u-file").addEventListener("change", ({ target }) => { if (target.files[0]) upload(target.files[0]); });
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    drop.addEventListener(kind, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", kind === "dragover");
+    });
+  }
+  drop.addEventListener("drop", ({ dataTransfer }) => { if (dataTransfer.files[0]) upload(dataTransfer.files[0]); });
+  byId("panel-server").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const path = byId("r-path").value.trim();
+    if (path) look({ path }, path);
+  });
+  byId("panel-hub").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const { hub, split, config } = event.target.elements;
+    const id = hub.value.trim();
+    if (id) look({ hub: { id, split: split.value.trim() || "train", config: config.value.trim() } }, id);
+  });
 }
 
 listenToKeys();
 keepTimesFresh();
-suggestName(byId("u-file"), byId("u-name"));
-suggestName(byId("r-path"), byId("r-name"));
-startForm(byId("upload"), send, add);
-startForm(
-  byId("register"),
-  (form) => post("/datasets", { name: form.elements.name.value.trim(), path: form.elements.path.value.trim() }),
-  add,
-);
-byId("items").addEventListener("click", (event) => {
-  const button = event.target.closest("[data-preview]");
-  if (button) preview(button.dataset.preview);
+startTabs(byId("sources"), {});
+listenToSources();
+listUnfinished();
+byId("reading").addEventListener("change", () => {
+  showColumnsOf(byId("reading"));
+  if (source) look(source, byId("looked-title").textContent);
 });
+byId("add").noValidate = true;
+byId("add").addEventListener("submit", add);
+byId("forget").addEventListener("click", forget);
+byId("trash")?.addEventListener("click", async ({ target }) => {
+  const name = target.closest("[data-restore]")?.dataset.restore;
+  if (!name) return;
+  await post(`/datasets/${encodeURIComponent(name)}/restore`);
+  location.reload();
+});
+window.addEventListener("beforeunload", (event) => { if (!byId("progress").hidden && !work) event.preventDefault(); });
+// Work that was begun before the page was left goes on; what it makes will be in the list.
+const running = pageData().works.items.find((one) => !one.ended_at);
+if (running) attempt(running.title, () => finished(running, showWork)).then((made) => { if (made?.name) location.reload(); });

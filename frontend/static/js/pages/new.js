@@ -10,6 +10,7 @@ import { showFit } from "../form/fit.js";
 import { showPresetValues } from "../form/preset_values.js";
 import { focusField, listProblems, showAtFields } from "../form/problems.js";
 import { readSpec } from "../form/read_spec.js";
+import { startSample } from "../form/sample.js";
 import { showSummary, summaryOf } from "../form/summary.js";
 import { listenToKeys } from "../keyboard.js";
 import { specForms } from "../spec_text.js";
@@ -22,6 +23,7 @@ let checking = new AbortController();
 let timer = 0;
 
 const showSpec = copyable(byId("spec-forms"), byId("spec-text"), specForms(() => spec));
+const showSample = startSample(() => spec);
 const NEEDED = { name: "a name", model: "a model", dataset: "a data set" };
 
 /** A name does not change what would be trained, so a spec that lacks only its name is checked too. */
@@ -67,6 +69,7 @@ function verdict(kind, text) {
 
 function changed() {
   spec = readSpec(form);
+  showSample();
   showSpec();
   showPreset();
   clearTimeout(timer);
@@ -114,4 +117,5 @@ form.addEventListener("submit", submit);
 byId("f-length-unit").addEventListener("change", () => { byId("f-length").name = byId("f-length-unit").value; });
 startFinding(byId("all-fields"));
 showPreset();
+showSample();
 check();

@@ -1,4 +1,4 @@
-"""What nobody needs any more: uploads that were left half-made, and data sets that lay long enough in the trash."""
+"""What nobody needs any more: half-made uploads, data sets that lay long enough in the trash, an idle child process."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import time
 
 from backend.datasets import trash
 from backend.db.database import Database
+from backend.previews.preview import Preview
 from backend.scheduler.leadership import Leadership
 from backend.uploads.store import UploadStore
 from tunedeck.settings import Settings
@@ -14,13 +15,17 @@ SWEEP_EVERY_S = 60.0
 
 
 class Housekeeping:
-    def __init__(self, settings: Settings, database: Database, uploads: UploadStore, leadership: Leadership) -> None:
+    def __init__(
+        self, settings: Settings, database: Database, uploads: UploadStore, preview: Preview, leadership: Leadership
+    ) -> None:
         self._settings = settings
         self._database = database
         self._uploads = uploads
+        self._preview = preview
         self._leadership = leadership
 
     def sweep(self) -> None:
+        self._preview.rest()
         if not self._leadership.is_held():
             return
         now = time.time()

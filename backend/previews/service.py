@@ -1,0 +1,127 @@
+"""Rows and tokens at once; lengths and packing after work in the background, whose results are kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from backend.datasets import service as datasets
+from backend.db.database import Database
+from backend.db.tables import DatasetRow, DatasetStatisticsRow
+from backend.jobs.intake import Intake, read_spec, resolve_spec
+from backend.models import service as models
+from backend.previews.preview import Preview
+from backend.previews.views import DataForecast, RowsView, SampleView
+from backend.works.works import Work, Works
+from tunedeck.packing import layout_of
+from tunedeck.settings import Settings
+from tunedeck.spec import LossMaskType
+
+_LENGTHS_PROCESS = "backend.previews.lengths_process"
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json")
+
+
+@dataclass(frozen=True)
+class Previews:
+    settings: Settings
+    database: Database
+    works: Works
+    preview: Preview
+
+    def rows(self, owner: str, name: str, number: int | None, first: int, limit: int) -> RowsView:
+        """Rows of a version as conversations, from row number `first` on."""
+        version = datasets.get(self.database, owner, name, number)
+        reading = version.reading.model_dump(mode="json")
+        answer = self.preview.ask("rows", path=version.path, reading=reading, first=first, limit=limit)
+        return RowsView.model_validate(answer)
+
+    def tokens(
+        self, owner: str, name: str, number: int | None, row: int, model: str, loss_mask_type: LossMaskType
+    ) -> SampleView:
+        """The tokens of one row as they would be trained."""
+        version = datasets.get(self.database, owner, name, number)
+        answer = self.preview.ask(
+            "tokens",
+            path=version.path,
+            reading=version.reading.model_dump(mode="json"),
+            row=row,
+            model_path=models.get(self.database, model).path,
+            loss_mask_type=loss_mask_type,
+        )
+        return SampleView.model_validate(answer)
+
+    def forecast(self, owner: str, raw: dict[str, Any], now: float) -> DataForecast | Work:
+        """Lengths and packing under a spec. Work, where the lengths are not known yet. Raises BadInput."""
+        spec = read_spec(raw)
+        with self.database.reading() as session:
+            intake = resolve_spec(session, owner, spec, now)
+        key = _key(intake)
+        known = self._known(key)
+        if known is not None:
+            return self._forecast(intake, key, known)
+        work = Work(owner, "statistics", f"{spec.dataset} for {spec.model}", "rows")
+        return self.works.start(f"statistics {key}", work, lambda work: self._measured(intake, key, work))
+
+    def _known(self, key: str) -> dict[str, Any] | None:
+        with self.database.reading() as session:
+            row = session.get(DatasetStatisticsRow, key)
+        return row.statistics if row is not None and self._file(key).exists() else None
+
+    def _measured(self, intake: Intake, key: str, work: Work) -> DataForecast:
+        data = intake.resolved.data
+        request = {
+            "path": data.path,
+            "reading": data.reading.model_dump(mode="json"),
+            "num_rows": data.num_rows,
+            "model_path": intake.resolved.model.path,
+            "loss_mask_type": data.loss_mask_type,
+            "lengths": str(self._file(key)),
+        }
+        statistics = work.ask(_LENGTHS_PROCESS, request)
+        self._keep(intake, key, statistics)
+        return self._forecast(intake, key, statistics)
+
+    def _keep(self, intake: Intake, key: str, statistics: dict[str, Any]) -> None:
+        with self.database.writing() as session:
+            if session.get(DatasetRow, intake.dataset_id) is None:
+                return  # deleted for good meanwhile
+            row = DatasetStatisticsRow(
+                key=key, dataset_id=intake.dataset_id, statistics=statistics, created_at=time.time()
+            )
+            session.merge(row)
+
+    def _forecast(self, intake: Intake, key: str, statistics: dict[str, Any]) -> DataForecast:
+        spec = intake.resolved
+        packing = self.preview.ask("packing", spec=spec.model_dump(mode="json"), lengths=str(self._file(key)))
+        return DataForecast.model_validate(
+            {
+                **statistics,
+                "capacity": layout_of(spec).capacity,
+                "max_position_embeddings": spec.model.max_position_embeddings,
+                "packing": packing,
+            }
+        )
+
+    def _file(self, key: str) -> Path:
+        return self.settings.data_dir.resolve() / "lengths" / key
+
+
+def _key(intake: Intake) -> str:
+    """What the lengths depend on: content, reading, tokenizer and template, mask."""
+    data, model = intake.resolved.data, Path(intake.resolved.model.path)
+    files = [(name, *_facts(model / name)) for name in _TOKENIZER_FILES]
+    asked = [data.content_sha256, data.reading.model_dump(mode="json"), str(model), files, data.loss_mask_type]
+    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _facts(file: Path) -> tuple[int, int]:
+    """Size and time of change; (0, 0) where there is none."""
+    try:
+        facts = file.stat()
+    except OSError:
+        return 0, 0
+    return facts.st_size, facts.st_mtime_ns

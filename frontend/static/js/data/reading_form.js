@@ -1,0 +1,55 @@
+/** How a file is read, as a form: shape, columns, roles, and what becomes of rows with faults. */
+
+/** @typedef {import("../api.js").Problem} Problem */
+
+/**
+ * The reading that the form says; what is left at its default is not sent.
+ * @param {HTMLElement} form an element of the macro `reading_form`
+ */
+export function readingOf(form) {
+  const reading = {};
+  for (const input of form.querySelectorAll("[data-reading]")) {
+    const value = input.value.trim();
+    if (value === "" || value === input.dataset.default) continue;
+    put(reading, input.dataset.reading.split("."), input.type === "number" ? Number(value) : value);
+  }
+  const roles = rolesOf(form.querySelector("[data-roles]")?.value ?? "");
+  return Object.keys(roles).length ? { ...reading, roles } : reading;
+}
+
+/** @param {HTMLElement} form @param {any} reading @param {string[]} columns of the file, to choose from */
+export function fillReading(form, reading, columns) {
+  for (const input of form.querySelectorAll("[data-reading]")) {
+    const value = input.dataset.reading.split(".").reduce((place, key) => place?.[key], reading);
+    input.value = value ?? "";
+  }
+  const roles = form.querySelector("[data-roles]");
+  if (roles) roles.value = Object.entries(reading.roles ?? {}).map(([name, role]) => `${name}=${role}`).join(", ");
+  offerColumns(form, columns);
+  showColumnsOf(form);
+}
+
+/** @param {HTMLElement} form @param {string[]} columns */
+export function offerColumns(form, columns) {
+  form.querySelector("datalist").replaceChildren(...columns.map((name) => new Option(name)));
+}
+
+/** Only the columns of the chosen shape are asked for; all, where the shape is found by itself. */
+export function showColumnsOf(form) {
+  const shape = form.querySelector('[data-reading="shape"]').value;
+  for (const holder of form.querySelectorAll("[data-shapes]")) {
+    holder.hidden = Boolean(shape) && !holder.dataset.shapes.split(" ").includes(shape);
+  }
+}
+
+/** `narrator=assistant, asker=user` */
+function rolesOf(text) {
+  const pairs = text.split(",").map((pair) => pair.split("=").map((part) => part.trim()));
+  return Object.fromEntries(pairs.filter(([name, role]) => name && role));
+}
+
+function put(place, keys, value) {
+  const last = keys.pop();
+  for (const key of keys) place = place[key] ??= {};
+  place[last] = value;
+}

@@ -12,7 +12,6 @@ from tunedeck.resolved import ResolvedSpec
 
 # The path of a field in a ResolvedSpec, and the only values of it that the engine honours.
 ONLY_BUILT: dict[str, tuple[Any, ...]] = {
-    "data.calculate_per_token_loss": (True,),
     "data.validation_dataset": ("",),
 }
 

@@ -72,6 +72,22 @@ def test_the_ranks_of_a_batch_together_train_every_token_once() -> None:
     assert batches[0].padding_share == pytest.approx(1 - len(source.tokens_N) / total)
 
 
+def test_without_a_loss_per_token_every_conversation_weighs_the_same_on_all_ranks() -> None:
+    source = samples(4, 12, 7, 5)
+    layout = Layout(max_tokens=16, multiple=4, data_parallel_size=2, sequence_multiple=4)
+    packers = [
+        Packer(source, layout, rank, 0, context_rank, 2, per_token_loss=False)
+        for rank in range(2)
+        for context_rank in range(2)
+    ]
+    batches = [packer.batch(range(4)) for packer in packers]
+    microbatches = [microbatch for batch in batches for microbatch in batch.microbatches]
+    assert {batch.loss_denominator for batch in batches} == {4} == {sum(m.loss_denominator for m in microbatches)}
+    assert sum(float(m.loss_mask_1T.sum()) for m in microbatches) == pytest.approx(4)
+    # 12 tokens, of which 10 are learned: a tenth each.
+    assert any(pytest.approx(weight) == 0.1 for m in microbatches for weight in m.loss_mask_1T.unique().tolist())
+
+
 def test_a_rank_without_samples_gets_a_fully_masked_microbatch() -> None:
     batch = Packer(samples(5), Layout(64, 4, 2), data_parallel_rank=1, pad_id=7).batch([0])
     (microbatch,) = batch.microbatches

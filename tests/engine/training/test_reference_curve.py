@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerBase
 
@@ -21,8 +22,17 @@ from tunedeck.resolved import ResolvedSpec
 STEPS = 50
 
 
-def test_fifty_steps_agree_with_a_plain_transformers_loop(tiny_qwen3: Path, sums: Path, tmp_path: Path) -> None:
-    spec = resolved_spec(tiny_qwen3, sums, batching={"train_iters": STEPS}, optimizer={"lr_warmup_iters": 5})
+@pytest.mark.parametrize("per_token", [True, False])
+def test_fifty_steps_agree_with_a_plain_transformers_loop(
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, per_token: bool
+) -> None:
+    spec = resolved_spec(
+        tiny_qwen3,
+        sums,
+        data={"calculate_per_token_loss": per_token},
+        batching={"train_iters": STEPS},
+        optimizer={"lr_warmup_iters": 5},
+    )
     assert train_here(spec, tmp_path) == "succeeded"
     expected, expected_norms, expected_validation = reference(spec)
     norms = [event["metrics"]["grad_norm"] for event in events(tmp_path, "step")]
@@ -37,6 +47,7 @@ def reference(spec: ResolvedSpec) -> tuple[list[float], list[float], list[float]
     """Losses, gradient norms and (first, last) validation loss of a loop without Megatron, in fp32."""
     tokenizer = AutoTokenizer.from_pretrained(spec.model.path)
     model = AutoModelForCausalLM.from_pretrained(spec.model.path, dtype=torch.float32, attn_implementation="eager")
+    per_token = spec.data.calculate_per_token_loss
     decayed = [p for p in model.parameters() if p.ndim > 1]
     norms_and_biases = [p for p in model.parameters() if p.ndim == 1]
     optimizer = torch.optim.AdamW(
@@ -49,9 +60,9 @@ def reference(spec: ResolvedSpec) -> tuple[list[float], list[float], list[float]
     random.Random(spec.seed).shuffle(shuffled)
     validation = [rows[index] for index in sorted(shuffled[:8])]
     order = in_order([rows[index] for index in sorted(shuffled[8:])], spec.seed)
-    curve, grad_norms, evaluated = [], [], [float(mean_loss(model, tokenizer, validation).detach())]
+    curve, grad_norms, evaluated = [], [], [float(mean_loss(model, tokenizer, validation, per_token).detach())]
     for step in range(STEPS):
-        loss = mean_loss(model, tokenizer, [next(order) for _ in range(8)])
+        loss = mean_loss(model, tokenizer, [next(order) for _ in range(8)], per_token)
         optimizer.zero_grad()
         loss.backward()
         grad_norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)))
@@ -59,7 +70,7 @@ def reference(spec: ResolvedSpec) -> tuple[list[float], list[float], list[float]
             group["lr"] = learning_rate(step, spec)
         optimizer.step()
         curve.append(float(loss.detach()))
-    evaluated.append(float(mean_loss(model, tokenizer, validation).detach()))
+    evaluated.append(float(mean_loss(model, tokenizer, validation, per_token).detach()))
     return curve, grad_norms, evaluated
 
 
@@ -82,17 +93,22 @@ def learning_rate(step: int, spec: ResolvedSpec) -> float:
 
 
 def mean_loss(
-    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, rows: list[list[dict[str, str]]]
+    model: torch.nn.Module, tokenizer: PreTrainedTokenizerBase, rows: list[list[dict[str, str]]], per_token: bool
 ) -> torch.Tensor:
-    """Cross-entropy of the assistants' words: all trained tokens of the batch, divided by their number."""
+    """Cross-entropy of the assistants' words: the mean over all of them, or over the means of the conversations."""
     tokens, labels = zip(*(tokens_and_labels(tokenizer, row) for row in rows), strict=True)
     tokens_BL = torch.nn.utils.rnn.pad_sequence(tokens, batch_first=True, padding_value=0)
     labels_BL = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=-100)
     present_BL = torch.nn.utils.rnn.pad_sequence([torch.ones_like(t) for t in tokens], batch_first=True)
     logits_BLV = model(input_ids=tokens_BL, attention_mask=present_BL).logits
-    return torch.nn.functional.cross_entropy(
-        logits_BLV[:, :-1].flatten(0, 1), labels_BL[:, 1:].flatten(), ignore_index=-100
+    targets_BL = labels_BL[:, 1:]
+    losses_BL = torch.nn.functional.cross_entropy(
+        logits_BLV[:, :-1].transpose(1, 2), targets_BL, ignore_index=-100, reduction="none"
     )
+    num_trained_B = (targets_BL != -100).sum(1)
+    if per_token:
+        return losses_BL.sum() / num_trained_B.sum()
+    return (losses_BL.sum(1) / num_trained_B).mean()
 
 
 def tokens_and_labels(

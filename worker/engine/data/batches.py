@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tunedeck.flops import Work, causal_pairs
 from tunedeck.packing import Bin, EpochOrder, Layout, pack, padded_lengths, padded_tokens
-from worker.engine.data.microbatch import Microbatch, build_microbatch
+from worker.engine.data.microbatch import Microbatch, build_microbatch, num_learning
 from worker.engine.data.samples import Samples
 
 
@@ -23,6 +23,7 @@ class Batch:
     microbatches: tuple[Microbatch, ...]
     num_tokens: int
     num_trained_tokens: int
+    loss_denominator: int  # trained tokens, or conversations
     num_padded_tokens: int
     num_attended_pairs: int  # of a token and one that it attends to, as flops.py counts them
 
@@ -46,15 +47,18 @@ class Packer:
     pad_id: int
     context_parallel_rank: int = 0
     context_parallel_size: int = 1
+    per_token_loss: bool = True
 
     def batch(self, indices: Sequence[int]) -> Batch:
         lengths = [self.samples.length(index) for index in indices]
         plan = pack(lengths, self.layout)
         num_tokens = sum(lengths)
+        num_trained_tokens = int(self.samples.num_learned_S[list(indices)].sum())
         return Batch(
             self._microbatches(indices, plan[self.data_parallel_rank], lengths),
             num_tokens=num_tokens,
-            num_trained_tokens=int(self.samples.num_learned_S[list(indices)].sum()),
+            num_trained_tokens=num_trained_tokens,
+            loss_denominator=num_trained_tokens if self.per_token_loss else num_learning(self.samples, indices),
             num_padded_tokens=padded_tokens(plan, lengths, self.layout) - num_tokens,
             num_attended_pairs=causal_pairs(lengths),
         )
@@ -62,7 +66,12 @@ class Packer:
     def _microbatches(self, indices: Sequence[int], bins: list[Bin], lengths: Sequence[int]) -> tuple[Microbatch, ...]:
         return tuple(
             build_microbatch(
-                self.samples, [indices[position] for position in bin_], self.layout, self.pad_id, at_least=length
+                self.samples,
+                [indices[position] for position in bin_],
+                self.layout,
+                self.pad_id,
+                at_least=length,
+                per_token_loss=self.per_token_loss,
             ).part(self.context_parallel_rank, self.context_parallel_size)
             for bin_, length in zip(bins, padded_lengths(bins, lengths, self.layout), strict=True)
         )

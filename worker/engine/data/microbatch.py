@@ -33,6 +33,7 @@ class Microbatch:
     cu_seqlens_Q1: Tensor  # int32
     max_seqlen: int
     num_trained_tokens: int
+    loss_denominator: int  # its share in what the loss of a batch is divided by
 
     def to(self, device: torch.device) -> Microbatch:
         """The same microbatch on another device; the copy is asynchronous where the source is page-locked."""
@@ -45,6 +46,7 @@ class Microbatch:
             self.cu_seqlens_Q1.to(device, non_blocking=True),
             self.max_seqlen,
             self.num_trained_tokens,
+            self.loss_denominator,
         )
 
     def part(self, rank: int, size: int) -> Microbatch:
@@ -63,6 +65,7 @@ class Microbatch:
             trained_N=trained_N,
             position_ids_1T=self.position_ids_1T[:, held],
             num_trained_tokens=len(trained_N),
+            loss_denominator=self.loss_denominator if rank == 0 else 0,
         )
 
     def packed_seq_params(self) -> PackedSeqParams:
@@ -77,10 +80,19 @@ class Microbatch:
 
 
 def build_microbatch(
-    samples: Samples, indices: Sequence[int], layout: Layout, pad_id: int, at_least: int = 0
+    samples: Samples,
+    indices: Sequence[int],
+    layout: Layout,
+    pad_id: int,
+    at_least: int = 0,
+    *,
+    per_token_loss: bool = True,
 ) -> Microbatch:
     """Pack the samples end to end, each padded to a whole sequence of the layout, and all to a whole microbatch of
-    `at_least` so many tokens."""
+    `at_least` so many tokens.
+
+    Without `per_token_loss` each sample counts as much as any other: its trained tokens share a weight of 1.
+    """
     lengths = [samples.length(index) for index in indices]
     rooms = [layout.padded_sequence(length) for length in lengths]
     num_packed = sum(rooms)
@@ -97,7 +109,8 @@ def build_microbatch(
         tokens_T[start:stop] = tokens_L
         # Each position predicts what follows it; the last one of a sample predicts nothing.
         labels_T[start : stop - 1] = tokens_L[1:]
-        loss_mask_T[start : stop - 1] = samples.learned(index)[1:]
+        learned_L = samples.learned(index)[1:]
+        loss_mask_T[start : stop - 1] = learned_L if per_token_loss else learned_L / max(learned_L.sum(), 1)
     trained_N = np.flatnonzero(loss_mask_T)
     return Microbatch(
         tokens_1T=torch.from_numpy(tokens_T).unsqueeze(0),
@@ -108,4 +121,10 @@ def build_microbatch(
         cu_seqlens_Q1=torch.from_numpy(np.append(starts_Q, length).astype(np.int32)),
         max_seqlen=max(rooms),
         num_trained_tokens=len(trained_N),
+        loss_denominator=len(trained_N) if per_token_loss else num_learning(samples, indices),
     )
+
+
+def num_learning(samples: Samples, indices: Sequence[int]) -> int:
+    """How many of the samples have something to learn."""
+    return int(np.count_nonzero(samples.num_learned_S[list(indices)]))

@@ -71,6 +71,7 @@ def open_data(spec: ResolvedSpec, folder: RunFolder) -> DataSource:
         tokenizer.pad_id,
         parallel_state.get_context_parallel_rank(),
         spec.parallelism.context_parallel_size,
+        per_token_loss=spec.data.calculate_per_token_loss,
     )
     facts = _facts(samples, parts, layout, mask_is_template=writes_like_the_template(mask, tokenizer))
     return DataSource(packer, parts, spec, facts)

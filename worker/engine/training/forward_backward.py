@@ -1,7 +1,8 @@
 """One pass of a global batch through the model, by Megatron's own schedule, and the loss over all ranks.
 
-The loss is the sum over all trained tokens of the global batch divided by their number. Dividing per microbatch or per
-sample was rejected: it would weigh a token by how its batch happened to be packed.
+The loss is the sum over all trained tokens of the global batch divided by their number; without
+`calculate_per_token_loss`, the mean over conversations of their own means, for which the tokens come with weights.
+Dividing per microbatch was rejected: it would weigh a token by how its batch happened to be packed.
 
 Shapes: T tokens of a packed microbatch, N of them trained.
 """
@@ -26,11 +27,11 @@ from worker.engine.platform import Platform
 def forward_backward(
     chunks: list[DistributedDataParallel], batch: Batch, platform: Platform, *, forward_only: bool = False
 ) -> Tensor:
-    """Run all microbatches of this rank and return the mean loss per trained token of the global batch, in nats: a
+    """Run all microbatches of this rank and return the mean loss of the global batch, in nats: a
     float64 scalar on the device, so that nobody waits for it before the optimizer has its work.
 
     Collective: all ranks call it and all get the same value. Gradients are left in Megatron's buffers, already summed
-    over the ranks and divided by the number of trained tokens.
+    over the ranks and divided like the loss.
     """
     # Each chunk of an interleaved pipeline goes through all microbatches for itself.
     iterators = [(microbatch.to(platform.device) for microbatch in batch.microbatches) for _ in chunks]
@@ -45,7 +46,7 @@ def forward_backward(
             micro_batch_size=1,
             forward_only=forward_only,
         )
-    return _mean_loss(losses, batch.num_trained_tokens, platform)
+    return _mean_loss(losses, batch.loss_denominator, platform)
 
 
 def _forward_step(microbatches: Iterator[Microbatch], model: Any) -> tuple[Tensor, Any]:
@@ -62,12 +63,12 @@ def _forward_step(microbatches: Iterator[Microbatch], model: Any) -> tuple[Tenso
 
 
 def _loss(microbatch: Microbatch, loss_sum: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """(sum of losses, number of trained tokens as int32, what is logged), of this rank alone: Megatron reduces."""
-    num_tokens = torch.tensor(microbatch.num_trained_tokens, dtype=torch.int, device=loss_sum.device)
-    return loss_sum, num_tokens, {"loss_sum": loss_sum.detach()}
+    """(weighted sum of losses, its divisor as int32, what is logged), of this rank alone: Megatron reduces."""
+    denominator = torch.tensor(microbatch.loss_denominator, dtype=torch.int, device=loss_sum.device)
+    return loss_sum, denominator, {"loss_sum": loss_sum.detach()}
 
 
-def _mean_loss(losses: list[dict[str, Tensor]], num_trained_tokens: int, platform: Platform) -> Tensor:
+def _mean_loss(losses: list[dict[str, Tensor]], denominator: int, platform: Platform) -> Tensor:
     """Only the last pipeline stage has losses, of which context-parallel ranks hold parts; the others add zero."""
     total = torch.zeros(1, dtype=torch.float64, device=platform.device)
     for loss in losses:
@@ -77,4 +78,4 @@ def _mean_loss(losses: list[dict[str, Tensor]], num_trained_tokens: int, platfor
         torch.distributed.all_reduce(total, group=data_and_context)
     if parallel_state.get_pipeline_model_parallel_world_size() > 1:
         torch.distributed.all_reduce(total, group=parallel_state.get_pipeline_model_parallel_group())
-    return total[0] / num_trained_tokens
+    return total[0] / denominator

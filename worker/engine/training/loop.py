@@ -142,20 +142,20 @@ class TrainingLoop:
             print(attempt.log.why_it_ends, flush=True)
 
     def _validation_loss(self) -> float:
-        """The mean over all trained tokens of the validation samples."""
+        """The mean over the validation samples, in the measure of the training loss."""
         state = self._setup.state
         gather_params(state.chunks, state.optimizer)
         for chunk in state.chunks:
             chunk.eval()
-        summed, num_tokens = 0.0, 0
+        summed, denominator = 0.0, 0
         for batch in self._setup.data.validation():
             self._whereabouts.at("validation", is_timed=True)
             loss = forward_backward(state.chunks, batch, self._setup.platform, forward_only=True)
-            summed += float(loss) * batch.num_trained_tokens
-            num_tokens += batch.num_trained_tokens
+            summed += float(loss) * batch.loss_denominator
+            denominator += batch.loss_denominator
         for chunk in state.chunks:
             chunk.train()
-        return summed / num_tokens
+        return summed / denominator
 
     def _save(self) -> None:
         """Begin a checkpoint of this state, or write it, as `async_save` says."""

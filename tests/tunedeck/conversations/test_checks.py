@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from tests.tunedeck.conversations.files import GOOD, HELLO, read, write
 from tunedeck.conversations import Conversation, FaultPolicy, Message, Reading
@@ -170,3 +171,24 @@ def test_where_tokens_are_counted_the_last_turns_go_until_it_fits(tmp_path: Path
 
 def _num_words(conversation: Conversation) -> int:
     return sum(len(message.content.split()) for message in conversation.messages)
+
+
+def test_the_documentation_names_every_kind_its_default_and_its_other_actions() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "data.md").read_text()
+    for kind, field in FaultPolicy.model_fields.items():
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| `{kind}`"))
+        *_, default, others = (cell.strip() for cell in line.strip("|").split("|"))
+        assert default == f"`{field.default}`"
+        told = {default.strip("`"), *others.replace("`", "").split(", ")}
+        assert told == _actions(kind)
+
+
+def _actions(kind: str) -> set[str]:
+    offered = set()
+    for action in ("keep", "drop", "truncate", "fail"):
+        try:
+            FaultPolicy.model_validate({kind: action})
+        except ValidationError:
+            continue
+        offered.add(action)
+    return offered

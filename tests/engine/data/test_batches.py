@@ -58,6 +58,39 @@ def test_a_microbatch_for_context_parallelism_by_hand() -> None:
     assert microbatch.max_seqlen == 4
 
 
+def test_the_part_of_a_context_parallel_rank_by_hand() -> None:
+    layout = Layout(max_tokens=64, multiple=4, data_parallel_size=1, sequence_multiple=4)
+    part = build_microbatch(samples(7, 4), [0, 1], layout, pad_id=9).part(1, 2)
+    assert part.tokens_1T.tolist() == [[2, 3, 4, 5, 101, 102]]
+    assert part.labels_1T.tolist() == [[3, 4, 5, 6, 102, 103]]
+    assert part.position_ids_1T.tolist() == [[2, 3, 4, 5, 1, 2]]
+    assert part.trained_N.tolist() == [0, 1, 2, 3, 4, 5]
+    assert part.num_trained_tokens == 6
+    assert (part.cu_seqlens_Q1.tolist(), part.max_seqlen) == ([0, 8, 12], 8)
+
+
+def test_context_parallel_ranks_together_train_every_token_once() -> None:
+    source = samples(*range(3, 40))
+    layout = Layout(max_tokens=128, multiple=8, data_parallel_size=1, sequence_multiple=4)
+    batches = [Packer(source, layout, 0, 0, rank, 2).batch(range(len(source))) for rank in range(2)]
+    assert [len(m.tokens_1T[0]) for m in batches[0].microbatches] == [
+        len(m.tokens_1T[0]) for m in batches[1].microbatches
+    ]
+    labels = np.concatenate([m.labels_1T[m.loss_mask_1T == 1].numpy() for b in batches for m in b.microbatches])
+    assert sorted(labels) == sorted(source.tokens_N[source.learned_N])
+    assert sum(m.num_trained_tokens for b in batches for m in b.microbatches) == batches[0].num_trained_tokens
+
+
+def test_the_microbatches_of_an_interleaved_pipeline_are_equally_long() -> None:
+    source = samples(*range(3, 40))
+    layout = Layout(max_tokens=64, multiple=1, data_parallel_size=2, microbatch_multiple=2)
+    batches = [Packer(source, layout, rank, pad_id=0).batch(range(len(source))) for rank in range(2)]
+    lengths = [{m.tokens_1T.shape[1] for m in batch.microbatches} for batch in batches]
+    assert [len(each) for each in lengths] == [1, 1]
+    total = sum(m.tokens_1T.shape[1] for batch in batches for m in batch.microbatches)
+    assert batches[0].num_tokens + batches[0].num_padded_tokens == total
+
+
 def test_the_ranks_of_a_batch_together_train_every_token_once() -> None:
     source = samples(*range(3, 40))
     layout = Layout(max_tokens=64, multiple=4, data_parallel_size=3)

@@ -45,8 +45,17 @@ def test_a_process_without_torchrun_is_a_world_of_one(platform: Platform) -> Non
     assert not dist.is_initialized()
 
 
-def test_ranks_that_do_not_fit_the_layout_are_refused(platform: Platform) -> None:
-    parallelism = layout_spec(parallelism={"tensor_model_parallel_size": 2}).parallelism
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"tensor_model_parallel_size": 2},
+        {"context_parallel_size": 2},
+        {"expert_model_parallel_size": 2},
+        {"expert_tensor_parallel_size": 2},
+    ],
+)
+def test_ranks_that_do_not_fit_the_layout_are_refused(sizes: dict[str, int], platform: Platform) -> None:
+    parallelism = layout_spec(parallelism=sizes).parallelism
     with platform.active(), pytest.raises(SpecInvalid, match="multiple of 2 ranks, but there are 1"):
         init_parallel(platform, parallelism, seed=1)
     assert not dist.is_initialized()

@@ -12,6 +12,7 @@ import torch
 
 from tests.engine.tiny import events, free_port, losses, resolved_spec, start, train_here, write_model
 from tests.engine.training.qwen3_moe import write_moe_model
+from tunedeck.errors import Conflict
 from tunedeck.resolved import ResolvedSpec
 
 STEPS = 3
@@ -46,8 +47,12 @@ def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
         train_here(_spec(models[kind], sums, 1, {}), folders[kind])
         for name, parallelism in layouts.items():
             folders[name] = root / name.replace(" ", "-")
-            spec = _spec(models[kind], sums, 4, parallelism).model_dump(mode="json")
-            trainings.append({"spec": spec, "folder": str(folders[name]), "resume_from": "", "port": free_port()})
+            save_interval = 2 if name == "expert and tensor" else 0
+            trainings.append(_training(_spec(models[kind], sums, 4, parallelism, save_interval), folders[name]))
+    folders["resumed"] = root / "resumed"
+    checkpoint = folders["expert and tensor"] / "checkpoints" / "iter_0000002"
+    resumed = _spec(models["experts"], sums, 4, EXPERTS["expert and pipeline"])
+    trainings.append(_training(resumed, folders["resumed"], str(checkpoint)))
     list_file = root / "trainings.json"
     list_file.write_text(json.dumps(trainings))
     process = start(4, "tests.engine.training.several_layouts", str(list_file))
@@ -59,13 +64,25 @@ def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     yield folders
 
 
-def _spec(model: Path, data: Path, num_devices: int, parallelism: dict[str, Any]) -> ResolvedSpec:
+def _training(spec: ResolvedSpec, folder: Path, resume_from: str = "") -> dict[str, Any]:
+    return {
+        "spec": spec.model_dump(mode="json"),
+        "folder": str(folder),
+        "resume_from": resume_from,
+        "port": free_port(),
+    }
+
+
+def _spec(
+    model: Path, data: Path, num_devices: int, parallelism: dict[str, Any], save_interval: int = 0
+) -> ResolvedSpec:
     return resolved_spec(
         model,
         data,
         num_devices,
         parallelism=parallelism,
         batching={"train_iters": STEPS, "max_tokens_per_gpu": 200},
+        checkpointing={"save_interval": save_interval},
     )
 
 
@@ -78,3 +95,17 @@ def test_four_processes_draw_the_curve_of_one(curves: dict[str, Path], layout: s
     assert len(losses(four)) == STEPS
     final = [events(folder, "eval")[-1]["metrics"]["validation_loss"] for folder in (one, four)]
     assert final[0] == pytest.approx(final[1], abs=1e-4)
+
+
+def test_a_mixture_of_experts_goes_on_under_another_layout(curves: dict[str, Path]) -> None:
+    (loss,) = losses(curves["resumed"])
+    assert loss == pytest.approx(losses(curves["experts"])[-1], abs=1e-4)
+
+
+def test_a_checkpoint_of_parted_experts_is_refused_where_they_are_whole(
+    curves: dict[str, Path], sums: Path, tmp_path: Path
+) -> None:
+    model = curves["experts"].parent / "experts"
+    checkpoint = curves["expert and context"] / "checkpoints" / "iter_0000003"
+    with pytest.raises(Conflict, match="expert_model_parallel_size above 1"):
+        train_here(_spec(model, sums, 1, {}), tmp_path, checkpoint)

@@ -27,7 +27,8 @@ from tunedeck.errors import Conflict, NotFound
 from worker.engine.training.checkpoint_faults import cannot_read, what_failed
 from worker.engine.training.validation_history import ValidationHistory
 
-METADATA = {"distrib_optim_sharding_type": "fully_reshardable"}
+# Experts have an optimizer of their own; its states must not be named after its number, which depends on the layout.
+METADATA = {"distrib_optim_sharding_type": "fully_reshardable", "chained_optim_avoid_prefix": True}
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def content(state: TrainState, position: Position) -> dict[str, Any]:
         "position": asdict(position),
         "layout": _layout(),
         "use_distributed_optimizer": _is_distributed(state),
+        "num_optimizers": _num_optimizers(state),
     }
 
 
@@ -78,13 +80,7 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
     position = _position(common["position"])
     if position.data_sha256 != data_sha256:
         raise Conflict(f"{source} was trained on another data set", "resume with the data set of the first attempt")
-    if common["use_distributed_optimizer"] != _is_distributed(state):
-        was = common["use_distributed_optimizer"]
-        raise Conflict(
-            f"{source} was written with use_distributed_optimizer = {was}, and megatron-core cannot turn one form of "
-            "the optimizer's state into the other",
-            f"resume with parallelism.use_distributed_optimizer = {was}",
-        )
+    _check_optimizer(state, common, source)
     wanted = _sharded_state(state, is_loading=True)
     if common["layout"] == _layout():
         # Streams of random numbers belong to ranks; another layout has others. Without dropout none is used.
@@ -102,6 +98,30 @@ def load(state: TrainState, source: Path, data_sha256: str) -> Position:
 
 def _position(saved: dict[str, Any]) -> Position:
     return Position(**{**saved, "validation": ValidationHistory(**saved.get("validation", {}))})
+
+
+def _check_optimizer(state: TrainState, common: dict[str, Any], source: Path) -> None:
+    """Refuse a form of the optimizer's state that megatron-core 0.16.1 cannot turn into that of this run. Experts that
+    are parted over ranks have an optimizer of their own, so there are one or two."""
+    was = common["use_distributed_optimizer"]
+    if was != _is_distributed(state):
+        raise Conflict(
+            f"{source} was written with use_distributed_optimizer = {was}, and megatron-core cannot turn one form of "
+            "the optimizer's state into the other",
+            f"resume with parallelism.use_distributed_optimizer = {was}",
+        )
+    saved, here = common["num_optimizers"], _num_optimizers(state)
+    if saved != here:
+        size = "1" if saved < here else "above 1"
+        raise Conflict(
+            f"{source} was written with expert_model_parallel_size {size}, and megatron-core cannot turn one form of "
+            "the optimizer's state into the other",
+            f"resume with parallelism.expert_model_parallel_size {size}; the other sizes may be any",
+        )
+
+
+def _num_optimizers(state: TrainState) -> int:
+    return len(getattr(state.optimizer, "chained_optimizers", [state.optimizer]))
 
 
 @contextmanager

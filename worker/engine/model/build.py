@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from megatron.core import parallel_state
+from megatron.core.tensor_parallel import layers
 from megatron.core.transformer import TransformerConfig
 from megatron.core.transformer.module import Float16Module, MegatronModule
 
@@ -21,6 +22,9 @@ def build_model(architecture: Architecture, spec: ResolvedSpec, platform: Platfo
     logits and the loss out in fp32.
     """
     config = transformer_config(architecture, spec)
+    # Megatron's output layer refuses gradient_accumulation_fusion without Apex's kernel, which only its own forward
+    # pass would use; LanguageModel takes its weight and goes another way.
+    layers._grad_accum_fusion_available = True
     num_chunks = config.virtual_pipeline_model_parallel_size
     numbers = [None] if num_chunks is None else range(num_chunks)
     models = [_gpt_model(architecture, config, platform, number) for number in numbers]

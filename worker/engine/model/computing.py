@@ -53,8 +53,8 @@ def _on_cuda(precision: ResolvedPrecision) -> dict[str, Any]:
             "install transformer-engine[pytorch] in the worker's environment",
         )
     return {
-        # Apex's kernel; without it Megatron's output layer raises. Transformer Engine brings its own for the layers.
-        "gradient_accumulation_fusion": find_spec("fused_weight_gradient_mlp_cuda") is not None,
+        # Transformer Engine's layers add weight gradients straight to Megatron's buffer, and so does our output layer.
+        "gradient_accumulation_fusion": True,
         "apply_rope_fusion": True,
         "persist_layer_norm": True,
         "bias_activation_fusion": True,

@@ -54,11 +54,15 @@ class StepObserver:
         metrics = progress.step_metrics(result, batch, readings, times, checkpoint_time_s, self._yardstick)
         if health is not None:
             metrics |= zip(_FP8_METRICS, health.tolist(), strict=True)
+        self.tell(step, metrics, batch)
+        self._proof.step_ended(step)
+
+    def tell(self, step: int, metrics: dict[str, float], batch: Batch) -> None:
+        """Hand the metrics of a step to all that keep them. `batch` is for who counts more than we do."""
         if self._log:
             self._log.step(step, metrics)
             print(progress.line(step, self._setup.attempt.spec.batching.train_iters, metrics), flush=True)
         self._tracking.step_ended(step, metrics)
-        self._proof.step_ended(step)
 
     def evaluated(self, step: int, loss: float) -> None:
         if self._log:

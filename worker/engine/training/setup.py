@@ -6,6 +6,7 @@ The data comes first: most mistakes are in it, and it is cheaper to read than a 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import torch
 from megatron.core import parallel_state
+from megatron.core.transformer.module import MegatronModule
 
 from tunedeck.architecture import Architecture, read_architecture
 from tunedeck.errors import SpecInvalid
@@ -25,6 +27,8 @@ from worker.engine.training.data_parallel import wrap_ddp
 from worker.engine.training.data_source import DataSource, open_data
 from worker.engine.training.optimizer import build_optimizer
 from worker.engine.weights import load_hf
+
+LoadWeights = Callable[[list[MegatronModule], Architecture, Path], None]
 
 
 @dataclass(frozen=True)
@@ -40,8 +44,11 @@ class Setup:
     facts: dict[str, Any]
 
 
-def prepare(attempt: Attempt, platform: Platform) -> Setup:
-    """Build a run. Collective; the process groups must exist. Raises the BadInput errors of what it reads."""
+def prepare(attempt: Attempt, platform: Platform, load_weights: LoadWeights = load_hf) -> Setup:
+    """Build a run. Collective; the process groups must exist. Raises the BadInput errors of what it reads.
+
+    `load_weights` fills the chunks of this rank; what is measured with random weights brings its own.
+    """
     spec = attempt.spec
     _check_world(spec)
     attempt.phase("preparing")
@@ -50,7 +57,7 @@ def prepare(attempt: Attempt, platform: Platform) -> Setup:
     attempt.phase("loading")
     chunks = build_model(architecture, spec, platform)
     if attempt.resume_from is None:
-        load_hf(chunks, architecture, Path(spec.model.path))
+        load_weights(chunks, architecture, Path(spec.model.path))
     wrapped = wrap_ddp(chunks, spec)
     state = TrainState(wrapped, *build_optimizer(spec, wrapped, platform))
     start = Position(0, 0, spec.data.content_sha256)

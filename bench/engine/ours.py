@@ -1,0 +1,150 @@
+"""Rows of the engine itself: its own set-up, loop and events, with random weights and no checkpoint at the end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import statistics
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from megatron.core.transformer.module import MegatronModule
+
+from bench.engine.jobs import Workload, job_of
+from bench.engine.levers import pulled
+from bench.engine.reporting import report_cost_s
+from bench.engine.row import Measured, Step
+from tunedeck.architecture import Architecture
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.run_folder import RunFolder
+from worker.engine.attempt import Attempt
+from worker.engine.data import Batch
+from worker.engine.event_log import EventLog
+from worker.engine.platform import activate, init_parallel, shutdown_parallel
+from worker.engine.tracking import open_tracking
+from worker.engine.training.loop import TrainingLoop
+from worker.engine.training.observer import StepObserver
+from worker.engine.training.setup import Setup, prepare
+from worker.engine.weights.load import _assign
+
+
+def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, *, is_profiled: bool) -> Measured:
+    """Train `work` as a job would be. Collective over the ranks of torchrun."""
+    spec = job_of(work, precision, levers)
+    if is_profiled:
+        window = {"profile_step_start": work.num_warm_up, "profile_step_end": work.num_warm_up + 1}
+        spec = spec.model_copy(update={"tracking": spec.tracking.model_copy(update=window)})
+    folder = RunFolder(root)
+    folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
+    with pulled(levers), prepared(spec, folder) as (setup, steps):
+        with open_tracking(spec, folder) as tracking:
+            WatchedLoop(setup, tracking, steps).run()
+        layout = layout_text(spec)
+        peak = max(step["peak_memory_bytes"] for step, _ in steps)
+    counted = steps[work.num_warm_up :]
+    told = [metrics for metrics, _ in counted]
+    return Measured(
+        steps=[Step(told["step_time_s"], batch.work, batch.num_padded_tokens) for told, batch in counted],
+        peak_bytes=peak,
+        layout=layout,
+        idle_share=_idle_share(folder) if is_profiled and torch.cuda.is_available() else None,
+        waiting_share=sum(each["data_time_s"] + each["wait_time_s"] for each in told)
+        / sum(each["step_time_s"] for each in told),
+    )
+
+
+def layout_text(spec: ResolvedSpec) -> str:
+    layout, hardware = spec.parallelism, spec.hardware
+    return (
+        f"{hardware.num_devices}x{hardware.device} DP{hardware.data_parallel_size} "
+        f"TP{layout.tensor_model_parallel_size} tokens{spec.batching.max_tokens_per_gpu}"
+    )
+
+
+Steps = list[tuple[dict[str, float], Batch]]
+
+
+class WatchedLoop(TrainingLoop):
+    """Keeps what was told of each step, with its batch, and ends without a checkpoint of some ten gigabytes."""
+
+    def __init__(self, setup: Setup, tracking: Any, steps: Steps) -> None:
+        super().__init__(setup, tracking)
+        self._observer = KeepingObserver(setup, tracking, steps)
+
+    def _save_last(self) -> None:
+        return
+
+
+class KeepingObserver(StepObserver):
+    def __init__(self, setup: Setup, tracking: Any, steps: Steps) -> None:
+        super().__init__(setup, tracking)
+        self._steps = steps
+
+    def tell(self, step: int, metrics: dict[str, float], batch: Batch) -> None:
+        self._steps.append((metrics, batch))
+        super().tell(step, metrics, batch)
+
+
+@contextmanager
+def prepared(spec: ResolvedSpec, folder: RunFolder) -> Iterator[tuple[Setup, Steps]]:
+    """The engine, set up with random weights; process groups are left again at the end."""
+    platform = activate(spec.hardware)
+    with platform.active():
+        init_parallel(platform, spec.parallelism, spec.seed)
+        try:
+            with _event_log(folder) as log:
+                yield prepare(Attempt(spec, folder, None, log), platform, random_weights), []
+        finally:
+            shutdown_parallel()
+
+
+def _event_log(folder: RunFolder) -> AbstractContextManager[EventLog | None]:
+    return EventLog(folder.events) if torch.distributed.get_rank() == 0 else nullcontext()
+
+
+def measure_reporting(work: Workload, root: Path) -> dict[str, float | str]:
+    """Cost of the reports of a step, and its share of a step of this very run."""
+    spec = job_of(work, "bf16" if torch.cuda.is_available() else "fp32", [])
+    folder = RunFolder(root)
+    folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
+    with pulled([]), prepared(spec, folder) as (setup, steps), open_tracking(spec, folder) as tracking:
+        WatchedLoop(setup, tracking, steps).run()
+        cost_s = report_cost_s(setup.architecture, setup.platform, steps[-1][1], root)
+        step_s = statistics.median(metrics["step_time_s"] for metrics, _ in steps[work.num_warm_up :])
+    return {"what": "reporting", "report_s": cost_s, "median_step_s": step_s, "share": cost_s / step_s}
+
+
+def random_weights(chunks: list[MegatronModule], architecture: Architecture, path: Path) -> None:
+    """Normal with a deviation of 0.02, norms of one: made where the parameter lies, no file is read."""
+    for chunk in chunks:
+        for parameter in chunk.parameters():
+            if parameter.dim() == 1:
+                _assign(parameter, torch.ones(parameter.shape, dtype=parameter.dtype, device=parameter.device))
+                continue
+            _assign(parameter, torch.randn(parameter.shape, dtype=parameter.dtype, device=parameter.device) * 0.02)
+
+
+def _idle_share(folder: RunFolder) -> float | None:
+    """Share of the profiled step in which no kernel and no copy ran on the device of rank 0."""
+    traces = list(folder.profile.glob("*.gz"))
+    if not traces:
+        return None
+    events = json.loads(gzip.decompress(traces[0].read_bytes()))["traceEvents"]
+    busy = sorted(
+        (event["ts"], event["ts"] + event["dur"])
+        for event in events
+        if event.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")
+    )
+    return idle_share(busy) if busy else None
+
+
+def idle_share(busy: list[tuple[float, float]]) -> float:
+    """1 - union of the intervals over their span. `busy` is sorted by start."""
+    covered, end = 0.0, busy[0][0]
+    for start, stop in busy:
+        covered += max(0.0, stop - max(start, end))
+        end = max(end, stop)
+    return 1.0 - covered / (end - busy[0][0])

@@ -29,6 +29,7 @@ from worker.engine.training.loop import TrainingLoop
 from worker.engine.training.observer import StepObserver
 from worker.engine.training.setup import Setup, prepare
 from worker.engine.weights.load import _assign
+from worker.engine.whereabouts import Whereabouts
 
 
 def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, *, is_profiled: bool) -> Measured:
@@ -96,9 +97,13 @@ def prepared(spec: ResolvedSpec, folder: RunFolder) -> Iterator[tuple[Setup, Ste
         init_parallel(platform, spec.parallelism, spec.seed)
         try:
             with _event_log(folder) as log:
-                yield prepare(Attempt(spec, folder, None, log), platform, random_weights), []
+                yield prepare(_attempt(spec, folder, log), platform, random_weights), []
         finally:
             shutdown_parallel()
+
+
+def _attempt(spec: ResolvedSpec, folder: RunFolder, log: EventLog | None) -> Attempt:
+    return Attempt(spec, folder, None, log, Whereabouts(torch.distributed.get_rank()))
 
 
 def _event_log(folder: RunFolder) -> AbstractContextManager[EventLog | None]:

@@ -46,7 +46,7 @@ def resolve_hardware(
         "pipeline": layout.pipeline_model_parallel_size,
     }
     model_parallel = _check_parts(num_devices, dense, problems)
-    if layout.expert_model_parallel_size > 1:
+    if layout.expert_model_parallel_size > 1 or layout.expert_tensor_parallel_size > 1:
         _check_parts(num_devices, experts, problems)
     threads = THREADS_PER_GPU_PROCESS if host.kind == "cuda" else max(1, len(host.devices) // num_devices)
     return ResolvedHardware(

@@ -32,11 +32,13 @@ def resolve_model(model: ModelFacts) -> ResolvedModel:
     )
 
 
-def resolve_parallelism(asked: Parallelism) -> ResolvedParallelism:
-    """Over one tensor-parallel rank there is nothing to share by token: Megatron wants the switch off there."""
+def resolve_parallelism(asked: Parallelism, model: ResolvedModel) -> ResolvedParallelism:
+    """Over one tensor-parallel rank there is nothing to share by token: Megatron wants the switch off there. A dense
+    model has no experts to part."""
     values: dict[str, Any] = asked.model_dump()
     values["sequence_parallel"] = asked.sequence_parallel and asked.tensor_model_parallel_size > 1
-    values["expert_tensor_parallel_size"] = asked.expert_tensor_parallel_size or asked.tensor_model_parallel_size
+    default = asked.tensor_model_parallel_size if model.num_experts else 1
+    values["expert_tensor_parallel_size"] = asked.expert_tensor_parallel_size or default
     return ResolvedParallelism.model_validate(values)
 
 
@@ -89,12 +91,21 @@ def _check_experts(asked: Parallelism, model: ResolvedModel, problems: list[Prob
         parts = {"columns of an expert (moe_intermediate_size)": model.moe_ffn_hidden_size}
         field = "tensor_model_parallel_size" if tensor is None else "expert_tensor_parallel_size"
         _check_divided(field, tensor or asked.tensor_model_parallel_size, parts, model, problems)
+        _check_expert_tokens(asked, problems)
         return
     sizes = {"expert_model_parallel_size": experts, "expert_tensor_parallel_size": tensor or 1}
     for field, size in sizes.items():
         if size > 1:
             message = f"{field} {size} parts experts, and {model.name} has none"
             problems.append(Problem(f"parallelism.{field}", size, message, "leave it out"))
+
+
+def _check_expert_tokens(asked: Parallelism, problems: list[Problem]) -> None:
+    """Megatron refuses to train so: every tensor-parallel rank would send every token to the experts."""
+    if asked.tensor_model_parallel_size > 1 and not asked.sequence_parallel:
+        message = "experts under tensor parallelism need sequence_parallel"
+        mend = "switch sequence_parallel on, or set tensor_model_parallel_size to 1"
+        problems.append(Problem("parallelism.sequence_parallel", False, message, mend))
 
 
 def _check_overlap(asked: Parallelism, problems: list[Problem]) -> None:

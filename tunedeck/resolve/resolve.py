@@ -36,7 +36,7 @@ def resolve(
     if host is None:
         raise _invalid(problems)
     resolved_model = resolve_model(model)
-    parallelism = resolve_parallelism(spec.parallelism)
+    parallelism = resolve_parallelism(spec.parallelism, resolved_model)
     hardware = resolve_hardware(spec, parallelism, host, problems)
     check_layout(spec.parallelism, resolved_model, problems)
     data = resolve_data(spec.data, dataset, validation_dataset, problems)

@@ -42,6 +42,11 @@ def test_a_layout_that_does_not_divide_the_model_is_refused(parallelism: dict[st
     assert caught.value.problems[0].field == field
 
 
+def test_a_dense_model_is_parted_over_tensor_parallel_ranks() -> None:
+    config = transformer_config(ARCHITECTURE, layout_spec(2, parallelism={"tensor_model_parallel_size": 2}))
+    assert (config.tensor_model_parallel_size, config.num_moe_experts) == (2, None)
+
+
 def test_recompute_reaches_megatron() -> None:
     recompute = {"recompute_granularity": "full", "recompute_num_layers": 2}
     config = transformer_config(ARCHITECTURE, layout_spec(recompute=recompute))

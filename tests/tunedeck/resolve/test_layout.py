@@ -56,6 +56,7 @@ def test_an_mlp_that_tensor_parallelism_does_not_divide_is_refused_with_its_widt
         ({"expert_model_parallel_size": 4}, "expert_model_parallel_size"),  # of 6 experts
         ({"expert_tensor_parallel_size": 5}, "expert_tensor_parallel_size"),  # of 24 columns
         ({"expert_model_parallel_size": 3}, "num_devices"),
+        ({"tensor_model_parallel_size": 2}, "sequence_parallel"),
     ],
 )
 def test_experts_that_cannot_be_shared_out_are_refused(parallelism: dict[str, Any], field: str) -> None:
@@ -67,7 +68,15 @@ def test_sequence_parallelism_over_one_rank_is_none() -> None:
     assert resolved(cpu_host(), parallelism={"sequence_parallel": True}).parallelism.sequence_parallel is False
     layout = {"tensor_model_parallel_size": 2, "sequence_parallel": True}
     parted = resolved(cpu_host(), parallelism=layout, resources={"num_devices": 2}).parallelism
-    assert (parted.sequence_parallel, parted.expert_tensor_parallel_size) == (True, 2)
+    assert parted.sequence_parallel
+
+
+def test_experts_are_parted_like_everything_else_unless_told_otherwise_and_a_dense_model_has_none() -> None:
+    layout = {"tensor_model_parallel_size": 2, "sequence_parallel": True}
+    for model, asked, expected in ((MODEL, None, 1), (MOE, None, 2), (MOE, 1, 1)):
+        parallelism = {**layout, "expert_tensor_parallel_size": asked}
+        spec = resolved(cpu_host(), model=model, parallelism=parallelism, resources={"num_devices": 2})
+        assert spec.parallelism.expert_tensor_parallel_size == expected
 
 
 def test_what_is_left_of_the_devices_is_data_parallel() -> None:

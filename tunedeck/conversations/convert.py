@@ -17,6 +17,7 @@ from tunedeck.component import Component
 from tunedeck.conversations.conversation import Conversation
 from tunedeck.conversations.faults import Fault, file_fault
 from tunedeck.conversations.files import open_rows
+from tunedeck.conversations.files.array_pieces import IrregularArray
 from tunedeck.conversations.files.messages_parquet import MessagesParquet, is_narrow
 from tunedeck.conversations.files.pieces import Piece, pieces
 from tunedeck.conversations.files.plain_turns import PlainTurns
@@ -51,7 +52,7 @@ def convert(path: Path, target: Path, reading: Reading = DEFAULT_READING) -> Con
     os.close(handle)
     unfinished = Path(name)
     try:
-        found = _write(path, unfinished, reading)
+        found = _write(path, unfinished, reading, wide=False, in_columns=True)
         unfinished.chmod(0o644)
         unfinished.rename(target)
         return found
@@ -59,12 +60,15 @@ def convert(path: Path, target: Path, reading: Reading = DEFAULT_READING) -> Con
         unfinished.unlink(missing_ok=True)
 
 
-def _write(path: Path, target: Path, reading: Reading) -> Conversion:
+def _write(path: Path, target: Path, reading: Reading, *, wide: bool, in_columns: bool) -> Conversion:
     shape = _shape(path, reading)
+    plain = _plain_turns(shape, reading) if in_columns else None
     try:
-        num_rows = _write_as(path, target, shape, reading, wide=False)
+        num_rows = _write_pieces(path, target, Converter(shape, reading), plain, wide=wide)
     except _NotNarrow:
-        num_rows = _write_as(path, target, shape, reading, wide=True)
+        return _write(path, target, reading, wide=True, in_columns=False)
+    except IrregularArray:
+        return _write(path, target, reading, wide=wide, in_columns=False)
     return Conversion(shape=shape, num_rows=num_rows, size_bytes=target.stat().st_size)
 
 
@@ -78,12 +82,10 @@ def _shape(path: Path, reading: Reading) -> Shape:
     raise file_fault(path, "", "holds no rows", "give at least one conversation")
 
 
-def _write_as(path: Path, target: Path, shape: Shape, reading: Reading, *, wide: bool) -> int:
-    converter = Converter(shape, reading)
-    plain = None if wide else _plain_turns(shape, reading)
+def _write_pieces(path: Path, target: Path, converter: Converter, plain: PlainTurns | None, *, wide: bool) -> int:
     num_rows = 0
     with MessagesParquet(target, wide=wide) as parquet:
-        for piece in pieces(open_rows(path, columns_read(reading.columns)), plain.schema if plain else None):
+        for piece in pieces(open_rows(path, converter.columns_read), plain.schema if plain else None):
             turns = plain.of(piece.columns) if plain and piece.columns is not None else None
             if turns is not None:
                 parquet.write_turns(turns)

@@ -77,6 +77,7 @@ class Converter:
     def __init__(self, shape: Shape, reading: Reading) -> None:
         self.shape = shape
         self._columns = reading.columns
+        self.columns_read = columns_read(reading.columns)
         self._dialect = Dialect(*keys_of(shape, reading.columns), reading.roles)
         turns: Mapping[Shape, Callable[[Row], _Turns]] = {
             "messages": self._from_messages,

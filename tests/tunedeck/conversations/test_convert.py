@@ -15,6 +15,7 @@ from tests.tunedeck.conversations.files import HELLO, read, write
 from tunedeck.conversations import Reading
 from tunedeck.conversations import convert as convert_module
 from tunedeck.conversations.convert import convert
+from tunedeck.conversations.files import pieces
 from tunedeck.errors import BadInput, DatasetInvalid
 
 Row = dict[str, Any]
@@ -49,6 +50,29 @@ def test_openhermes_becomes_what_the_recipes_own_script_writes(tmp_path: Path, n
     assert (done.shape, done.num_rows) == ("sharegpt", 50)
     assert messages_of(tmp_path / "out.parquet") == [as_the_recipe_does(row) for row in rows]
     assert pq.read_schema(tmp_path / "out.parquet").names == ["messages"]
+
+
+@pytest.mark.parametrize("indent", [None, 1, 4])
+@pytest.mark.parametrize("block_bytes", [100, 700, 4 << 20])
+def test_an_array_is_cut_only_between_its_elements(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, indent: int | None, block_bytes: int
+) -> None:
+    monkeypatch.setattr(pieces, "_BLOCK_BYTES", block_bytes)
+    for first_key in ("id", "from"):  # "from" is also the first key of each turn
+        rows = [{first_key: str(n), **row} for n, row in enumerate(openhermes(20))]
+        path = write(tmp_path, json.dumps(rows, indent=indent))
+        convert(path, tmp_path / "out.parquet")
+        assert messages_of(tmp_path / "out.parquet") == [as_the_recipe_does(row) for row in rows]
+        (tmp_path / "out.parquet").unlink()
+        broken = write(tmp_path, json.dumps(rows, indent=indent)[:-1])
+        with pytest.raises(DatasetInvalid, match="row 20: the file ends inside the array"):
+            convert(broken, tmp_path / "out.parquet")
+
+
+def test_a_line_end_inside_a_text_is_a_fault_in_an_array_too(tmp_path: Path) -> None:
+    text = json.dumps(openhermes(20), indent=2).replace("gpt \\u00e4", "gpt \n")
+    with pytest.raises(DatasetInvalid, match="row 1: not valid JSON"):
+        convert(write(tmp_path, text), tmp_path / "out.parquet")
 
 
 def test_an_unknown_role_is_an_error_that_names_the_row_and_leaves_nothing(tmp_path: Path) -> None:
@@ -100,13 +124,19 @@ _rows = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.lists(_rows, min_size=1, max_size=4), escaped=st.booleans())
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    rows=st.lists(_rows, min_size=1, max_size=4),
+    escaped=st.booleans(),
+    layout=st.sampled_from(["lines", "array", "indented"]),
+)
 def test_columns_and_rows_give_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[Row], escaped: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: list[Row], escaped: bool, layout: str
 ) -> None:
-    lines = "\n".join(json.dumps(row, ensure_ascii=escaped) for row in rows)
-    path = write(tmp_path, lines.encode(errors="surrogatepass"), "data.jsonl")
+    text = json.dumps(rows, ensure_ascii=escaped, indent=2 if layout == "indented" else None)
+    if layout == "lines":
+        text = "\n".join(json.dumps(row, ensure_ascii=escaped) for row in rows)
+    path = write(tmp_path, text.encode(errors="surrogatepass"), "data.json")
     as_columns = _converted(path)
     with monkeypatch.context() as patch:
         patch.setattr(convert_module, "_plain_turns", lambda *_: None)

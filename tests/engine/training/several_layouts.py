@@ -19,7 +19,7 @@ from worker.engine.process import die_with_launcher
 
 def main(trainings: Path) -> None:
     die_with_launcher()
-    rank = int(os.environ["RANK"])
+    rank = int(os.environ.get("RANK", "0"))
     os.environ["TORCHELASTIC_USE_AGENT_STORE"] = "False"
     for training in json.loads(trainings.read_text()):
         os.environ["MASTER_PORT"] = str(training["port"])

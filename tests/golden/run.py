@@ -1,5 +1,6 @@
-"""The run whose losses are kept: the demo's shipped weights on its first conversations, so that no random initialisation
-of some version of torch is part of it. `python -m tests.golden.run` renews the file after a change that was meant.
+"""The run whose losses are kept: the demo's shipped weights on its first conversations, so that no random
+initialisation of some version of torch is part of it. `python -m tests.golden.run` renews the file after a change that
+was meant.
 """
 
 from __future__ import annotations

@@ -41,6 +41,7 @@ from backend.presets.routes import router as presets_router
 from backend.previews.preview import Preview
 from backend.previews.routes import router as previews_router
 from backend.previews.service import Previews
+from backend.token_cache.routes import router as token_cache_router
 from backend.uploads.routes import router as uploads_router
 from backend.uploads.store import UploadStore
 from backend.works.routes import router as works_router
@@ -56,6 +57,7 @@ _REST = (
     artifacts_router,
     events_router,
     models_router,
+    token_cache_router,  # before the data sets, one of which might be called by its path
     datasets_router,
     previews_router,
     uploads_router,

@@ -11,7 +11,7 @@
     control/beat-0   what rank 0 says of itself once a second (beat.py); gone when it has ended by itself
     control/nccl-trace-0    what NCCL's flight recorder of rank 0 wrote when a collective timed out
     control/launch, control/store    where torchrun and the ranks find each other, instead of at ports
-    samples/         the tokenised data set while the ranks open it; gone afterwards
+    samples/         the tokenised data set while the ranks open it, where no cache was named; gone afterwards
     checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
     artifacts/       what other tools read: profile/, tensorboard/, wandb/, memory/, fp8.json; listed and sent by REST
     export/          a Hugging Face folder, renamed into place when complete
@@ -25,6 +25,12 @@ from pathlib import Path
 
 # Tells the ranks which file to meet at (RunFolder.store); without it they meet where torchrun says.
 STORE_VARIABLE = "TUNEDECK_STORE_FILE"
+# Tells the engine where its host keeps tokenised data sets.
+TOKEN_CACHE_VARIABLE = "TUNEDECK_TOKEN_CACHE"
+
+
+def token_cache(data_dir: Path) -> Path:
+    return data_dir / "cache" / "tokens"
 
 
 @dataclass(frozen=True)
@@ -34,6 +40,11 @@ class RunFolder:
     @classmethod
     def of(cls, data_dir: Path, job_id: str, attempt: int) -> RunFolder:
         return cls(data_dir / "runs" / job_id / str(attempt))
+
+    @property
+    def data_dir(self) -> Path:
+        """Only of a folder that `of` has named."""
+        return self.root.parents[2]
 
     @property
     def spec(self) -> Path:

@@ -11,6 +11,8 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tunedeck.run_folder import token_cache
+
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TUNEDECK_", frozen=True, extra="ignore")
@@ -59,6 +61,10 @@ class Settings(BaseSettings):
     @property
     def uploads_dir(self) -> Path:
         return self.data_dir / "uploads"
+
+    @property
+    def token_cache_dir(self) -> Path:
+        return token_cache(self.data_dir)
 
     @property
     def token_file(self) -> Path:

@@ -16,7 +16,7 @@ from tunedeck.fault import FaultScene
 from tunedeck.lifecycle import JobState
 from tunedeck.memory import MemoryEstimate
 from tunedeck.resolved import ResolvedSpec
-from tunedeck.spec import Component, JobSpec, Name
+from tunedeck.spec import Component, JobSpec, LossMaskType, Name
 
 T = TypeVar("T")
 
@@ -264,6 +264,23 @@ class HealthView(Component):
     num_hosts: int
     ingest_lag_s: float
     detail: tuple[str, ...] = Field(description="one sentence for each thing that is not well")
+
+
+class CachedTokensView(Component):
+    """A data set that a host keeps tokenised, for one tokenizer, template and loss mask. `key` names it for removal."""
+
+    key: str
+    data_file: str
+    content_sha256: str
+    model: str
+    loss_mask_type: LossMaskType
+    num_rows: int
+    num_samples: int
+    num_tokens: int
+    num_trained_tokens: int
+    size_bytes: int
+    created_at: float
+    last_used_at: float
 
 
 __all__ = [name for name in dir() if name.endswith("View")] + ["Page", "Problem"]

@@ -145,14 +145,20 @@ def losses(folder: Path) -> list[float]:
     return [event["metrics"]["loss"] for event in events(folder, "step")]
 
 
-def train_here(spec: ResolvedSpec, folder: Path, resume_from: Path | None = None, rank: int = 0) -> str:
+def train_here(
+    spec: ResolvedSpec,
+    folder: Path,
+    resume_from: Path | None = None,
+    rank: int = 0,
+    token_cache: Path | None = None,
+) -> str:
     """Train in this process, without the launch around it; returns the outcome, raises what the training raises."""
     (folder / "control").mkdir(parents=True, exist_ok=True)
     try:
         if rank != 0:
-            return train(Attempt(spec, RunFolder(folder), resume_from, None, Whereabouts(rank)))
+            return train(Attempt(spec, RunFolder(folder), resume_from, None, Whereabouts(rank), token_cache))
         with EventLog(folder / "events.jsonl") as log:
-            outcome = train(Attempt(spec, RunFolder(folder), resume_from, log))
+            outcome = train(Attempt(spec, RunFolder(folder), resume_from, log, token_cache=token_cache))
             log.end(outcome)
         return outcome
     finally:

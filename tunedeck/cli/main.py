@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 import tunedeck
-from tunedeck.cli import artifacts, data, data_files, doctor, jobs, logs, models, serve, submit
+from tunedeck.cli import artifacts, data, data_cache, data_files, data_tokens, doctor, jobs, logs, models, serve, submit
 from tunedeck.cli.faults import print_fault
 from tunedeck.errors import TunedeckError
 
@@ -42,6 +42,8 @@ app.command("doctor")(doctor.doctor)
 app.add_typer(models.models, name="models")
 data.data.command()(data_files.inspect)
 data.data.command()(data_files.convert)
+data.data.command()(data_tokens.tokens)
+data.data.add_typer(data_cache.cache, name="cache")
 app.add_typer(data.data, name="data")
 
 

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tunedeck.lifecycle import JobState
-from tunedeck.views import ArtifactView, DatasetView, JobDetail, JobView, ModelView
+from tunedeck.views import ArtifactView, CachedTokensView, DatasetView, JobDetail, JobView, ModelView
 
 STYLE_OF_STATE = {
     JobState.RUNNING: "blue",
@@ -93,6 +93,14 @@ def print_datasets(datasets: Sequence[DatasetView]) -> None:
         rows, trainable = f"{dataset.num_rows:,}", f"{dataset.num_trainable_rows:,}"
         table.add_row(dataset.name, str(dataset.version), dataset.shape, rows, trainable, dataset.origin, dataset.path)
     console().print(table if datasets else "no data sets")
+
+
+def print_cached_tokens(kept: Sequence[CachedTokensView]) -> None:
+    table = _table("key", "data", "model", "mask", "samples", "tokens", "bytes", "last used")
+    for each in kept:
+        counts = [f"{number:,}" for number in (each.num_samples, each.num_tokens, each.size_bytes)]
+        table.add_row(each.key, each.data_file, each.model, each.loss_mask_type, *counts, clock(each.last_used_at))
+    console().print(table if kept else "nothing is kept")
 
 
 def progress(job: JobView) -> str:

@@ -26,6 +26,7 @@ from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import (
     ArtifactView,
+    CachedTokensView,
     CheckedSpec,
     CheckpointView,
     DatasetView,
@@ -166,6 +167,12 @@ class Client:
         return self._call(
             "DELETE", f"/datasets/{_part(name)}", DatasetView, params={"for_good": True} if for_good else {}
         )
+
+    def cached_tokens(self) -> tuple[CachedTokensView, ...]:
+        return self._get("/datasets/-/cache", Page[CachedTokensView]).items
+
+    def remove_cached_tokens(self, key: str) -> CachedTokensView:
+        return self._call("DELETE", f"/datasets/-/cache/{_part(key)}", CachedTokensView)
 
     def restore_dataset(self, name: str) -> DatasetView:
         return self._post(f"/datasets/{_part(name)}/restore", DatasetView)

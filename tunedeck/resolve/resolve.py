@@ -11,7 +11,6 @@ from tunedeck.resolve.evaluation import check_evaluation
 from tunedeck.resolve.facts import DatasetFacts, ModelFacts
 from tunedeck.resolve.hardware import choose_host, resolve_hardware
 from tunedeck.resolve.layout import check_layout, resolve_model, resolve_parallelism
-from tunedeck.resolve.not_built import not_built_problems
 from tunedeck.resolve.precision import resolve_precision
 from tunedeck.resolve.recompute import resolve_recompute
 from tunedeck.resolve.schedule import resolve_optimizer
@@ -57,7 +56,6 @@ def resolve(
         hardware=hardware,
     )
     check_evaluation(spec.evaluation, data, problems)
-    problems.extend(not_built_problems(resolved))
     if problems:
         raise _invalid(problems)
     return resolved

@@ -13,13 +13,17 @@ from worker.engine.whereabouts import Whereabouts
 
 @dataclass(frozen=True)
 class Attempt:
-    """`log` is None on every rank but 0; `resume_from` is None for a fresh start."""
+    """`log` is None on every rank but 0; `resume_from` is None for a fresh start.
+
+    `token_cache` is where the host keeps tokenised data sets; None: they are made for this attempt alone.
+    """
 
     spec: ResolvedSpec
     folder: RunFolder
     resume_from: Path | None
     log: EventLog | None
     whereabouts: Whereabouts = field(default_factory=lambda: Whereabouts(0))
+    token_cache: Path | None = None
 
     def phase(self, phase: str) -> None:
         """Tell the outside what begins now."""

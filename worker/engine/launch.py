@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from tunedeck.errors import OutOfMemory, Problem, SpecInvalid, TunedeckError
 from tunedeck.fault import Fault, FaultScene, fault_left_at
 from tunedeck.resolved import ResolvedSpec
-from tunedeck.run_folder import RunFolder
+from tunedeck.run_folder import TOKEN_CACHE_VARIABLE, RunFolder
 from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
 from worker.engine.faults import classify, print_memory_summary
@@ -59,7 +59,7 @@ def _run(spec_path: Path, folder: RunFolder, resume_from: Path | None, log: Even
         _keep_spec(spec_path, folder, rank)
         from worker.engine.training.run import train
 
-        outcome = train(Attempt(spec, folder, resume_from, log, whereabouts))
+        outcome = train(Attempt(spec, folder, resume_from, log, whereabouts, _token_cache()))
     except Exception as error:
         scene = whereabouts.scene()
         traceback.print_exc()
@@ -69,6 +69,11 @@ def _run(spec_path: Path, folder: RunFolder, resume_from: Path | None, log: Even
         log.end(outcome)
         print(f"{outcome} after step {log.last_step}", flush=True)
     return 0
+
+
+def _token_cache() -> Path | None:
+    path = os.environ.get(TOKEN_CACHE_VARIABLE, "")
+    return Path(path) if path else None
 
 
 def read_spec(path: Path) -> ResolvedSpec:

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from tunedeck.run_folder import STORE_VARIABLE, RunFolder
+from tunedeck.run_folder import STORE_VARIABLE, TOKEN_CACHE_VARIABLE, RunFolder, token_cache
 from tunedeck.up import tether
 from worker.supervisor.strays import RUN_DIR_VARIABLE
 
@@ -68,6 +68,7 @@ def environment(launch: Launch, own: Mapping[str, str]) -> dict[str, str]:
     chosen |= {
         RUN_DIR_VARIABLE: str(launch.folder.root),
         STORE_VARIABLE: str(launch.folder.store),
+        TOKEN_CACHE_VARIABLE: str(token_cache(launch.folder.data_dir)),
         "TORCH_DISABLE_SHARE_RDZV_TCP_STORE": "1",  # torchrun would open a second port, for the ranks
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from pathlib import Path
-
 import numpy as np
 import pytest
-from tokenizers import Tokenizer
 
-from tests.support.tokenizers import write_tokenizer
-from tunedeck.errors import DatasetInvalid, ModelInvalid
 from tunedeck.packing import EpochOrder, Layout
-from tunedeck.tokens import ChatTokenizer, loss_mask
-from worker.engine.data import BatchStream, Packer, Samples, tokenize
+from worker.engine.data import BatchStream, Packer, Samples
 from worker.engine.data.microbatch import build_microbatch
 
 USER_FIRST = "{% if messages[0].role == 'assistant' %}{{ raise_exception('the user speaks first') }}{% endif %}"
@@ -28,7 +20,6 @@ def samples(*lengths: int) -> Samples:
         np.concatenate(marks),
         np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
         np.array([mark.sum() for mark in marks]),
-        num_rows=len(lengths),
     )
 
 
@@ -149,59 +140,3 @@ def test_a_fault_while_preparing_reaches_who_waits_for_the_batch() -> None:
     with pytest.raises(IndexError, match="out of bounds"):
         stream.next()
     stream.close()
-
-
-def test_a_data_set_is_tokenised_in_the_order_of_the_file_and_what_teaches_nothing_is_counted(
-    tiny_qwen3: Path, tmp_path: Path
-) -> None:
-    tokenizer = ChatTokenizer.load(tiny_qwen3)
-    rows = [{"prompt": f"{n}?", "completion": "" if n % 5 == 0 else str(n)} for n in range(1200)]
-    data = tmp_path / "data.jsonl"
-    data.write_text("\n".join(map(json.dumps, rows)))
-    read = tokenize(data, tokenizer, loss_mask("qwen", tokenizer), 320)
-    assert (read.num_rows, len(read), read.num_dropped) == (1200, 960, 240)
-    texts = tokenizer.encode(["<|im_start|>user\n7?<|im_end|>\n<|im_start|>assistant\n7<|im_end|>\n"])
-    assert read.tokens(5).tolist() == texts[0].ids
-    assert read.num_learned_S[5] == read.learned(5).sum() == 3
-    read.save(tmp_path / "arrays")
-    opened = Samples.open(tmp_path / "arrays")
-    assert opened.num_rows == 1200
-    assert opened.tokens(959).tolist() == read.tokens(959).tolist()
-    assert isinstance(opened.tokens_N, np.memmap)
-
-
-def test_a_tokenizer_that_asks_to_cut_off_and_to_pad_does_neither(tiny_qwen3: Path, tmp_path: Path) -> None:
-    model = shutil.copytree(tiny_qwen3, tmp_path / "model")
-    backend = Tokenizer.from_file(str(model / "tokenizer.json"))
-    backend.enable_truncation(max_length=4)
-    backend.enable_padding(length=64)
-    backend.save(str(model / "tokenizer.json"))
-    texts = ["<|im_start|>user\nWhat is 2 plus 3?<|im_end|>\n", "Good!"]
-    expected, got = (ChatTokenizer.load(folder).encode(texts) for folder in (tiny_qwen3, model))
-    assert [text.ids for text in got] == [text.ids for text in expected]
-    assert len({len(text.ids) for text in expected}) == 2
-
-
-def test_nothing_to_learn_under_the_mask_is_an_error(tiny_qwen3: Path, tmp_path: Path) -> None:
-    tokenizer = ChatTokenizer.load(tiny_qwen3)
-    data = tmp_path / "data.jsonl"
-    data.write_text('{"prompt": [], "completion": [{"role": "user", "content": "2"}]}')
-    with pytest.raises(DatasetInvalid, match="none of the 1 rows"):
-        tokenize(data, tokenizer, loss_mask("qwen", tokenizer), 320)
-
-
-def test_a_tokenizer_larger_than_the_model_is_refused(tiny_qwen3: Path, sums: Path) -> None:
-    tokenizer = ChatTokenizer.load(tiny_qwen3)
-    with pytest.raises(ModelInvalid, match="the model has 200 embeddings"):
-        tokenize(sums, tokenizer, loss_mask("qwen", tokenizer), 200)
-
-
-def test_a_row_that_the_template_refuses_is_named(tmp_path: Path) -> None:
-    folder = write_tokenizer(tmp_path / "model", USER_FIRST)
-    tokenizer = ChatTokenizer.load(folder)
-    data = tmp_path / "data.jsonl"
-    good = '{"prompt": "1?", "completion": "1"}'
-    bad = '{"prompt": [{"role": "assistant", "content": "x"}], "completion": [{"role": "assistant", "content": "y"}]}'
-    data.write_text(f"{good}\n{bad}\n")
-    with pytest.raises(DatasetInvalid, match=r"data.jsonl, row 2: .* the user speaks first"):
-        tokenize(data, tokenizer, loss_mask("distill_qwen", tokenizer), 320)

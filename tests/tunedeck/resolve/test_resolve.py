@@ -10,7 +10,6 @@ import pytest
 from tests.tunedeck.resolve.facts import DATASET, MODEL, cpu_host, faulty_fields, gpu_host, resolved
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolve import resolve
-from tunedeck.resolve.not_built import ONLY_BUILT
 from tunedeck.spec import JobSpec
 
 
@@ -88,17 +87,6 @@ def test_wsd_decays_over_a_tenth_of_the_steps_if_not_told_otherwise() -> None:
     optimizer = resolved(cpu_host(), optimizer={"lr_decay_style": "WSD"}).optimizer
     assert (optimizer.lr_warmup_iters, optimizer.lr_wsd_decay_iters) == (3, 3)
     assert optimizer.lr_wsd_decay_style == "exponential"
-
-
-def test_what_the_engine_lacks_is_refused_and_the_defaults_are_built() -> None:
-    resolved(cpu_host())
-    for path, built in ONLY_BUILT.items():
-        component, field = path.split(".")
-        value = {"tracking.profile_step_start": 2, "evaluation.early_stop_patience": 3}.get(path)
-        if value is None and isinstance(built[0], bool):
-            value = not built[0]
-        if value is not None:
-            assert field in faulty_fields(cpu_host(), **{component: {field: value}})
 
 
 def test_every_fault_is_reported_not_only_the_first() -> None:

@@ -5,6 +5,6 @@ How a conversation becomes tokens is in `tunedeck.tokens`, which samples go toge
 
 from worker.engine.data.batches import Batch, BatchStream, Packer
 from worker.engine.data.microbatch import Microbatch
-from worker.engine.data.samples import Samples, tokenize
+from worker.engine.data.samples import Samples
 
-__all__ = ["Batch", "BatchStream", "Microbatch", "Packer", "Samples", "tokenize"]
+__all__ = ["Batch", "BatchStream", "Microbatch", "Packer", "Samples"]

@@ -53,7 +53,7 @@ def prepare(attempt: Attempt, platform: Platform, load_weights: LoadWeights = lo
     _check_world(spec)
     attempt.phase("preparing")
     architecture = read_architecture(Path(spec.model.path))
-    data = open_data(spec, attempt.folder)
+    data = open_data(attempt)
     attempt.phase("loading")
     chunks = build_model(architecture, spec, platform)
     if attempt.resume_from is None:

@@ -1,0 +1,1 @@
+"""The tokenised data sets that this host keeps."""

@@ -70,6 +70,7 @@ def test_every_page_fits_its_width(
         "run-timeline": f"/runs/{running.job_id}#timeline",
         "run-artifacts": f"/runs/{running.job_id}#artifacts",
         "new": f"/new?from={running.job_id}",
+        "new-all-fields": f"/new?from={running.job_id}",
         "data": "/data",
         "data-set": "/data/chats",
         "data-set-tokens": "/data/chats?row=2#tokens",
@@ -83,6 +84,8 @@ def test_every_page_fits_its_width(
             page.wait_for_function("() => document.querySelector('#chart-loss .plot').data")
             page.evaluate(SCROLL_THROUGH)
             page.wait_for_function(DRAWN)
+        if name == "new-all-fields":
+            page.click("#all-fields summary")
         page.wait_for_load_state("load")
         assert page.evaluate(OVERFLOW) <= 0, name
         page.screenshot(path=SCREENS / f"{name}-{width}-{theme}.png", full_page=True)

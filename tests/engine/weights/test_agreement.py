@@ -102,11 +102,18 @@ def test_megatron_asks_for_cuda_only_where_it_was_reviewed(two_ranks: dict[str, 
     assert not unseen, f"review what cuda_on_cpu answers here, then list it: {sorted(unseen)}"
 
 
-def test_full_recompute_gives_the_same_gradients(tmp_path: Path) -> None:
+def test_whatever_is_recomputed_the_gradients_are_the_same(tmp_path: Path) -> None:
     model = write_hf_model(tmp_path / "model", "qwen3-tied")
     plain = one_rank.main(layout_spec(), model, tmp_path / "export")
-    again = one_rank.main(layout_spec(recompute=RECOMPUTE), model, tmp_path / "export-again")
-    assert again["grad_norm"] == pytest.approx(plain["grad_norm"], rel=1e-6)
+    kinds: tuple[dict[str, Any], ...] = (
+        RECOMPUTE,
+        {**RECOMPUTE, "recompute_num_layers": 2},
+        {**RECOMPUTE, "recompute_method": "block", "recompute_num_layers": 1},
+        {"recompute_granularity": "selective"},
+    )
+    for number, recompute in enumerate(kinds):
+        again = one_rank.main(layout_spec(recompute=recompute), model, tmp_path / f"export-{number}")
+        assert again["grad_norm"] == pytest.approx(plain["grad_norm"], rel=1e-6), recompute
 
 
 def test_gradient_norm_agrees_with_transformers(tmp_path: Path) -> None:

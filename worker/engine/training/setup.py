@@ -85,6 +85,8 @@ def _facts(state: TrainState, platform: Platform) -> dict[str, Any]:
         "data_parallel_size": parallel_state.get_data_parallel_world_size(),
         "num_parameters_per_rank": num_parameters,
         "params_dtype": str(config.params_dtype).removeprefix("torch."),
+        "grads_dtype": str(state.chunks[0].buffers[0].grad_dtype).removeprefix("torch."),
+        "recompute": config.recompute_granularity or "none",
         "fp8": str(config.fp8_recipe) if config.fp8 else "none",
         "torch": torch.__version__,
         "megatron_core": version("megatron-core"),

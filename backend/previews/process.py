@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from backend.previews.lengths import SampleLengths
-from backend.previews.rows import RowReader, shown
+from backend.previews.rows import File, RowReader, shown
 from tunedeck.child_process import Progress, answer
 from tunedeck.conversations import Reading
 from tunedeck.packing import simulate, split
@@ -28,12 +28,12 @@ def handle(request: dict[str, Any], _: Progress) -> Any:
 
 def _rows(request: dict[str, Any]) -> Any:
     """One row more than is shown tells whether there is a next page."""
-    found = _reader.rows(Path(request["path"]), _reading(request), request["first"], request["limit"] + 1)
+    found = _reader.rows(_file(request), request["first"], request["limit"] + 1)
     return {"rows": [shown(each) for each in found[: request["limit"]]], "has_more": len(found) > request["limit"]}
 
 
 def _tokens(request: dict[str, Any]) -> Any:
-    conversation = _reader.row(Path(request["path"]), _reading(request), request["row"])
+    conversation = _reader.row(_file(request), request["row"])
     view = token_view(conversation, _tokenizer(request["model_path"]), request["loss_mask_type"])
     return {"row": request["row"], "sample": view.model_dump(mode="json"), "equals_template": view.equals_template}
 
@@ -46,8 +46,16 @@ def _packing(request: dict[str, Any]) -> Any:
     return simulate([lengths[index] for index in training], spec).model_dump(mode="json")
 
 
-def _reading(request: dict[str, Any]) -> Reading:
-    return Reading.model_validate(request["reading"])
+def _file(request: dict[str, Any]) -> File:
+    """The shape that was found is kept to: a few rows alone may look like another one."""
+    told = request["file"]
+    return File(
+        path=Path(told["path"]),
+        reading=Reading.model_validate(told["reading"] | {"shape": told["shape"]}),
+        form=told["format"],
+        compression=told["compression"],
+        num_rows=told["num_rows"],
+    )
 
 
 @lru_cache(maxsize=4)

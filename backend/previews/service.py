@@ -20,6 +20,7 @@ from backend.works.works import Work, Works
 from tunedeck.packing import layout_of
 from tunedeck.settings import Settings
 from tunedeck.spec import LossMaskType
+from tunedeck.views import DatasetView
 
 _LENGTHS_PROCESS = "backend.previews.lengths_process"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json")
@@ -35,8 +36,7 @@ class Previews:
     def rows(self, owner: str, name: str, number: int | None, first: int, limit: int) -> RowsView:
         """Rows of a version as conversations, from row number `first` on."""
         version = datasets.get(self.database, owner, name, number)
-        reading = version.reading.model_dump(mode="json")
-        answer = self.preview.ask("rows", path=version.path, reading=reading, first=first, limit=limit)
+        answer = self.preview.ask("rows", file=_file_of(version), first=first, limit=limit)
         return RowsView.model_validate(answer)
 
     def tokens(
@@ -46,8 +46,7 @@ class Previews:
         version = datasets.get(self.database, owner, name, number)
         answer = self.preview.ask(
             "tokens",
-            path=version.path,
-            reading=version.reading.model_dump(mode="json"),
+            file=_file_of(version),
             row=row,
             model_path=models.get(self.database, model).path,
             loss_mask_type=loss_mask_type,
@@ -108,6 +107,19 @@ class Previews:
 
     def _file(self, key: str) -> Path:
         return self.settings.data_dir.resolve() / "lengths" / key
+
+
+def _file_of(version: DatasetView) -> dict[str, Any]:
+    """What the child must know to find a row."""
+    report = version.report
+    return {
+        "path": version.path,
+        "reading": version.reading.model_dump(mode="json"),
+        "shape": version.shape,
+        "format": report.format if report else "json",
+        "compression": report.compression if report else "none",
+        "num_rows": report.num_rows if report else 0,
+    }
 
 
 def _key(intake: Intake) -> str:

@@ -17,11 +17,12 @@ export function readingOf(form) {
   return Object.keys(roles).length ? { ...reading, roles } : reading;
 }
 
-/** @param {HTMLElement} form @param {any} reading @param {string[]} columns of the file, to choose from */
-export function fillReading(form, reading, columns) {
+/** @param {HTMLElement} form @param {any} reading @param {string[]} columns of the file @param {string} [shape] that was found */
+export function fillReading(form, reading, columns, shape) {
+  form.dataset.found = shape ?? "";
   for (const input of form.querySelectorAll("[data-reading]")) {
     const value = input.dataset.reading.split(".").reduce((place, key) => place?.[key], reading);
-    input.value = value ?? "";
+    input.value = input.tagName === "INPUT" && String(value) === input.dataset.default ? "" : value ?? "";
   }
   const roles = form.querySelector("[data-roles]");
   if (roles) roles.value = Object.entries(reading.roles ?? {}).map(([name, role]) => `${name}=${role}`).join(", ");
@@ -34,9 +35,9 @@ export function offerColumns(form, columns) {
   form.querySelector("datalist").replaceChildren(...columns.map((name) => new Option(name)));
 }
 
-/** Only the columns of the chosen shape are asked for; all, where the shape is found by itself. */
+/** Only the columns of the chosen shape are asked for, or of that which was found; all, where there is none. */
 export function showColumnsOf(form) {
-  const shape = form.querySelector('[data-reading="shape"]').value;
+  const shape = form.querySelector('[data-reading="shape"]').value || form.dataset.found;
   for (const holder of form.querySelectorAll("[data-shapes]")) {
     holder.hidden = Boolean(shape) && !holder.dataset.shapes.split(" ").includes(shape);
   }

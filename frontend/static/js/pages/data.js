@@ -55,9 +55,8 @@ async function upload(file) {
   await listUnfinished();
 }
 
-/** Show what is in a file, read as the form says; nothing is stored by that. */
-async function look(asked, name) {
-  const reading = source ? readingOf(byId("reading")) : {};
+/** Show what is in a file, read as usual or as the form says; nothing is stored by that. */
+async function look(asked, name, reading = {}) {
   source = asked;
   byId("looked").hidden = false;
   byId("looked-title").textContent = name;
@@ -66,11 +65,13 @@ async function look(asked, name) {
     return finished(await post("/datasets/check", { ...source, reading }), showWork);
   });
   byId("found").replaceChildren();
-  // Unread: perhaps its columns have other names, which the form can say.
-  byId("reading-details").open ||= !report;
-  if (!report) return;
+  if (!report) {
+    // Perhaps its columns have other names, which the form can say.
+    byId("reading-details").open = true;
+    return;
+  }
   showFound(byId("found"), report);
-  fillReading(byId("reading"), report.reading, report.columns);
+  fillReading(byId("reading"), report.reading, report.columns, report.shape);
 }
 
 async function add(event) {
@@ -127,7 +128,7 @@ listenToSources();
 listUnfinished();
 byId("reading").addEventListener("change", () => {
   showColumnsOf(byId("reading"));
-  if (source) look(source, byId("looked-title").textContent);
+  if (source) look(source, byId("looked-title").textContent, readingOf(byId("reading")));
 });
 byId("add").noValidate = true;
 byId("add").addEventListener("submit", add);

@@ -125,7 +125,7 @@ function startReading() {
       line.end();
     }
   };
-  fillReading(form, item.reading, item.report?.columns ?? []);
+  fillReading(form, item.reading, item.report?.columns ?? [], item.shape);
   form.addEventListener("change", () => { showColumnsOf(form); byId("save").disabled = true; });
   byId("check").addEventListener("click", async () => {
     const report = await run("Checking rows", "/datasets/check", {});

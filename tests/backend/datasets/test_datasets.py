@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import time
@@ -182,3 +183,20 @@ def test_a_fifo_and_a_folder_are_refused_and_the_service_answers_on(client: Test
         answer = client.post(DATASETS, json={"name": "a", "path": name})
         assert (answer.status_code, answer.json()["error"]["code"]) == (422, "dataset_invalid")
     assert client.get(DATASETS).status_code == 200
+
+
+def test_bad_files_are_refused_beside_the_service_and_it_answers_on(client: TestClient) -> None:
+    bomb = gzip.compress(b" " * (64 << 20))
+    for file_name, content, words in (
+        ("bomb.jsonl.gz", bomb, "empty"),
+        ("footer.parquet", b"PAR1" + b"x" * 1000 + b"PAR1", "not a whole Parquet file"),
+        ("wide.json", '[{"messages": []}]'.encode("utf-16"), "UTF-16"),
+    ):
+        asked = {"upload": upload(client, content, file_name)}
+        answer = client.post(f"{DATASETS}/check", json=asked)
+        while answer.status_code == 202:  # joins the check that is under way
+            answer = client.post(f"{DATASETS}/check", json=asked)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "dataset_invalid"), answer.text
+        assert words in answer.json()["error"]["message"]
+        assert answer.json()["error"]["problems"][0]["field"] == "upload"
+    assert client.get(DATASETS).json()["items"] == []

@@ -1,4 +1,4 @@
-"""The losses of a small run are those of yesterday; a change that is meant renews them: `python -m tests.golden.run`."""
+"""The losses of a small run are those of yesterday; a meant change renews them: `python -m tests.golden.run`."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.jobs import event_line
 from tests.worker.orders import FOR_EVER, order
 from tests.worker.worker_process import ROOT, wait_until
 from tunedeck.bus import ExitReport
@@ -100,6 +101,15 @@ def test_an_engine_that_a_full_disk_kept_from_saying_so_is_said_to_have_met_one(
     report = exit_report(RunFolder(tmp_path), ended)
     assert (report.outcome, report.code) == ("failed", "disk_full")
     assert "4,096 bytes left" in report.message
+
+
+def test_why_a_run_ended_early_is_handed_on(tmp_path: Path) -> None:
+    (tmp_path / "events.jsonl").write_text(
+        event_line("end", 1, outcome="succeeded", step=40, why="stopped early") + "\n"
+    )
+    ended = Ended(Ending.BY_ITSELF, returncode=0, stop_grace_s=1.0, num_oom_kills=0, num_free_bytes=1 << 40)
+    report = exit_report(RunFolder(tmp_path), ended)
+    assert (report.outcome, report.message) == ("succeeded", "stopped early")
 
 
 def test_an_engine_that_gives_no_sign_of_life_is_ended_with_what_it_said_last(tmp_path: Path) -> None:

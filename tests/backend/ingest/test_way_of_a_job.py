@@ -49,6 +49,14 @@ def states_of(database: Database, job_id: str) -> list[str]:
         return list(session.scalars(query))
 
 
+def test_why_a_run_ended_early_stands_in_its_history(ingesting: Ingesting, database: Database, job_id: str) -> None:
+    ingesting.hear(heartbeat(job_id))
+    ingesting.hear(ended_message(job_id, "succeeded", message="stopped early: 3 validation losses were not better"))
+    with database.reading() as session:
+        last = session.scalars(select(TransitionRow).where(TransitionRow.job_id == job_id)).all()[-1]
+        assert (last.to_state, last.why) == ("succeeded", "stopped early: 3 validation losses were not better")
+
+
 def test_a_job_starts_runs_and_succeeds(ingesting: Ingesting, database: Database, job_id: str) -> None:
     ingesting.hear(heartbeat(job_id))
     assert job_of(database, job_id).state == "starting"

@@ -162,8 +162,16 @@ def _models(state: TrainState) -> list[tuple[str, MegatronModule]]:
 
 def _sharded_state(state: TrainState, *, is_loading: bool) -> dict[str, Any]:
     models = {name: model.sharded_state_dict(metadata=dict(METADATA)) for name, model in _models(state)}
-    optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=dict(METADATA))
+    metadata = {**METADATA, "distrib_optim_fully_reshardable_mem_efficient": _is_alone()}
+    optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=metadata)
     return {**models, "optimizer": optimizer, "scheduler": state.scheduler.state_dict()}
+
+
+def _is_alone() -> bool:
+    """Whether no rank shares the optimizer's state with this one. Otherwise megatron-core gathers it on the device, one
+    bucket at a time; a rank that is alone would only take twice the size of the largest bucket of it, in fp32."""
+    dense = parallel_state.get_data_parallel_world_size(with_context_parallel=True)
+    return dense == parallel_state.get_expert_data_parallel_world_size() == 1
 
 
 def _is_distributed(state: TrainState) -> bool:

@@ -19,16 +19,18 @@ _ROWS_AT_ONCE: Final = 2_000
 
 
 def download(request: dict[str, Any], progress: Progress) -> str:
-    """The path of the Parquet file, in the folder that was asked for. Raises Unavailable where the hub does not answer,
-    DatasetInvalid where it has no such data set."""
+    """The path of the Parquet file that was asked for, which is there only when it is whole. Raises Unavailable where
+    the hub does not answer, DatasetInvalid where it has no such data set."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    file = Path(request["folder"]) / f"{request['id'].replace('/', '--')}.parquet"
+    file = Path(request["file"])
+    unfinished = file.with_suffix(f".{os.getpid()}")
     try:
-        _write(_stream(request), file, request["max_bytes"], progress)
+        _write(_stream(request), unfinished, request["max_bytes"], progress)
     except (DatasetInvalid, DiskFull, TooLarge, Unavailable, MemoryError, ModuleNotFoundError):
         raise
     except Exception as fault:  # what `datasets` raises is of a dozen libraries
         raise _translated(request, fault) from fault
+    unfinished.replace(file)
     return str(file)
 
 

@@ -6,6 +6,7 @@ lies and never moved or deleted.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
 from dataclasses import dataclass
@@ -62,16 +63,20 @@ def _refuse_our_own(asked: str, path: Path, settings: Settings) -> None:
 
 
 def _downloaded(asked: CheckDataset, settings: Settings, work: Work) -> Source:
+    """What has been fetched to be looked into is not fetched again to be added."""
     assert asked.hub is not None
-    place = settings.uploads_dir.resolve() / f"hub-{new_id()}"
-    place.mkdir(parents=True)
-    request = asked.hub.model_dump() | {"folder": str(place), "max_bytes": settings.max_upload_bytes}
-    try:
-        file = work.ask(_HUB_PROCESS, request)
-    except BaseException:
-        shutil.rmtree(place, ignore_errors=True)
-        raise
-    return Source("hub", "hub", asked.hub.id, Path(file))
+    named = hashlib.sha256(asked.hub.model_dump_json().encode()).hexdigest()
+    place = settings.uploads_dir.resolve() / f"hub-{named[:16]}"
+    file = place / f"{asked.hub.id.replace('/', '--')}.parquet"
+    if not file.exists():
+        place.mkdir(parents=True, exist_ok=True)
+        request = asked.hub.model_dump() | {"file": str(file), "max_bytes": settings.max_upload_bytes}
+        try:
+            work.ask(_HUB_PROCESS, request)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+    return Source("hub", "hub", asked.hub.id, file)
 
 
 def known_suffix(file_name: str) -> str:

@@ -30,6 +30,17 @@ export function fillReading(form, reading, columns, shape) {
   showColumnsOf(form);
 }
 
+/** As it is before anybody has said how a file is read. @param {HTMLElement} form */
+export function resetReading(form) {
+  for (const input of form.querySelectorAll("[data-reading]")) {
+    input.value = input.tagName === "SELECT" ? input.dataset.default : "";
+  }
+  form.querySelector("[data-roles]").value = "";
+  form.dataset.found = "";
+  offerColumns(form, []);
+  showColumnsOf(form);
+}
+
 /** @param {HTMLElement} form @param {string[]} columns */
 export function offerColumns(form, columns) {
   form.querySelector("datalist").replaceChildren(...columns.map((name) => new Option(name)));

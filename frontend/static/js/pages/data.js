@@ -4,7 +4,7 @@ import { finished, post } from "../api.js";
 import { byId, keepTimesFresh, pageData, showFault } from "../dom.js";
 import { showFound } from "../data/found.js";
 import { progressLine } from "../data/progress_line.js";
-import { fillReading, readingOf, showColumnsOf } from "../data/reading_form.js";
+import { fillReading, readingOf, resetReading, showColumnsOf } from "../data/reading_form.js";
 import { showAtFields } from "../form/problems.js";
 import { suggestedName } from "../form/send.js";
 import { listenToKeys } from "../keyboard.js";
@@ -41,7 +41,7 @@ async function attempt(title, action) {
 
 function showWork(next) {
   work = next;
-  line.show(next.kind === "check" ? "Checking rows" : "Reading rows", next.done, next.total, next.unit);
+  line.show(source?.hub ? "Fetching and checking" : "Checking", next.done, next.total, next.unit);
 }
 
 async function upload(file) {
@@ -55,12 +55,20 @@ async function upload(file) {
   await listUnfinished();
 }
 
-/** Show what is in a file, read as usual or as the form says; nothing is stored by that. */
-async function look(asked, name, reading = {}) {
+/** Look into another file, as it is usually read. */
+async function look(asked, name) {
   source = asked;
-  byId("looked").hidden = false;
+  resetReading(byId("reading"));
   byId("looked-title").textContent = name;
-  if (!byId("u-name").value) byId("u-name").value = suggestedName(name);
+  byId("u-name").value = suggestedName(name);
+  await check();
+}
+
+/** Show what is in the file, read as the form says; nothing is stored by that. */
+async function check() {
+  const name = byId("looked-title").textContent;
+  const reading = readingOf(byId("reading"));
+  byId("looked").hidden = false;
   const report = await attempt(`Looking into ${name}`, async () => {
     return finished(await post("/datasets/check", { ...source, reading }), showWork);
   });
@@ -128,7 +136,7 @@ listenToSources();
 listUnfinished();
 byId("reading").addEventListener("change", () => {
   showColumnsOf(byId("reading"));
-  if (source) look(source, byId("looked-title").textContent, readingOf(byId("reading")));
+  if (source) check();
 });
 byId("add").noValidate = true;
 byId("add").addEventListener("submit", add);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tunedeck.child_process import Child
@@ -21,6 +22,8 @@ class Preview:
         self._child: Child | None = None
         self._asked_at = 0.0
         self._lock = threading.Lock()
+        # The kernel ends a child with the thread that started it, and threads of requests end when they are idle.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="preview")
 
     def ask(self, call: str, **request: Any) -> Any:
         """Raises what the child raises, and Unavailable where it is too busy or ends."""
@@ -29,7 +32,7 @@ class Preview:
         try:
             if self._child is None or not self._child.is_alive:
                 self._end()
-                self._child = Child(_PROCESS)
+                self._child = self._starter.submit(Child, _PROCESS).result()
             return self._child.ask({"call": call, **request}, _unheard, TIMEOUT_S)
         except Unavailable:
             self._end()
@@ -53,6 +56,7 @@ class Preview:
             child.kill()
         with self._lock:
             self._end()
+        self._starter.shutdown()
 
     def _end(self) -> None:
         if self._child is not None:

@@ -72,6 +72,18 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             scan(write(tmp_path, b"PAR1" + content if "parquet" in name else content, name))
 
 
+def test_a_small_file_of_columns_that_stands_for_gigabytes_is_refused(tmp_path: Path) -> None:
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), pa.array(["x" * (32 << 20)]))
+    for name, schema in (("dictionary", True), ("plain", False)):
+        path = tmp_path / f"{name}.parquet"
+        table = pa.table({"prompt": pa.array(["hi"] * 5000), "completion": texts})
+        pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=1 << 30, store_schema=schema)
+        assert path.stat().st_size < 10_000
+        done = inspected_in_a_gibibyte(path)
+        assert done.returncode == 1
+        assert "need more memory than there is" in done.stderr and "Traceback" not in done.stderr
+
+
 def test_compressed_files_that_break_off_or_are_damaged_are_named(tmp_path: Path) -> None:
     rows = [{"messages": [HELLO[0], {"role": "assistant", "content": os.urandom(500).hex()}]} for _ in range(500)]
     for name in ("data.jsonl.gz", "data.jsonl.zst"):

@@ -79,6 +79,8 @@ def _rows(path: Path, kind: str, batches: Iterator[pa.RecordBatch]) -> Rows:
     while True:
         try:
             batch = next(batches, None)
+        except MemoryError as error:
+            raise _too_large(path, number) from error
         except _ERRORS as error:
             raise _broken(path, kind, error, number) from error
         if batch is None:
@@ -86,7 +88,11 @@ def _rows(path: Path, kind: str, batches: Iterator[pa.RecordBatch]) -> Rows:
         if batch.nbytes > _MOST_BATCH_BYTES:
             what = f"{batch.num_rows} rows hold {batch.nbytes:,} bytes"
             raise file_fault(path, f"row {number + 1}", what, "split such conversations, or leave them out")
-        for row in _values(batch):
+        try:
+            rows = _values(batch)
+        except MemoryError as error:
+            raise _too_large(path, number) from error
+        for row in rows:
             number += 1
             yield number, row
 
@@ -106,6 +112,12 @@ def _value(row: pa.RecordBatch) -> dict[str, Any] | Fault:
     except UnicodeDecodeError as error:
         around = error.object[max(error.start - 10, 0) : error.start + 10]
         return Fault("encoding", f"not UTF-8 text near {around!r}", "save the file with UTF-8 text")
+
+
+def _too_large(path: Path, num_rows: int) -> DatasetInvalid:
+    """A dictionary of one text can stand for gigabytes in a file of some bytes."""
+    what = "the next rows need more memory than there is"
+    return file_fault(path, f"behind row {num_rows}", what, "split such conversations, or leave them out")
 
 
 def _broken(path: Path, kind: str, error: Exception, num_rows: int = 0) -> DatasetInvalid:

@@ -13,8 +13,6 @@ from typing import Any
 from tunedeck.conversations.reading import FaultKind
 from tunedeck.errors import DatasetInvalid
 
-_HARSHEST_FIRST = ("fail", "drop", "truncate", "keep")
-
 
 @dataclass(frozen=True, slots=True)
 class Fault:

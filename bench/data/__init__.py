@@ -4,4 +4,6 @@ Prints one JSON object a row: what, ours, peer, ratio.
 
     python -m bench.data.conversion [--rows N]
     python -m bench.data.memory [--gigabytes N]
+    python -m bench.data.tokens --model FOLDER [--rows N]
+    python -m bench.data.packing [--samples N]
 """

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 
 from tunedeck import conversations, tokens
@@ -124,8 +125,8 @@ def _more_templates(model: Path) -> list[str]:
 
 @cache
 def _code_sha256() -> str:
-    """The sources that decide which tokens come out. A version counted by hand was rejected: it would be forgotten."""
-    code = hashlib.sha256()
+    """The code that decides which tokens come out. A version counted by hand was rejected: it would be forgotten."""
+    code = hashlib.sha256(f"tokenizers {version('tokenizers')}, jinja2 {version('jinja2')}".encode())
     for package in (conversations, tokens):
         for file in sorted(Path(str(package.__file__)).parent.rglob("*.py")):
             code.update(file.read_bytes())

@@ -62,7 +62,7 @@ def prepare(source: TokenSource, target: Path, num_processes: int = 0) -> Prepar
     Raises DatasetInvalid for a row that cannot be read or written, for nothing to learn and for a file that is not the
     one that was registered; ModelInvalid and SpecInvalid for a tokenizer or template that do not fit.
     """
-    num_processes = min(num_processes or len(os.sched_getaffinity(0)), _MAX_PROCESSES)
+    num_processes = min(num_processes or _num_cores(), _MAX_PROCESSES)
     rows = _Rows(source)
     with _Writer(target) as writer:
         for encoded in _encoded(source, rows, num_processes):
@@ -77,6 +77,11 @@ def prepare(source: TokenSource, target: Path, num_processes: int = 0) -> Prepar
         mend = "check roles, per-message weights and loss_mask_type"
         raise DatasetInvalid.at("dataset", str(source.path), what, mend)
     return writer.figures(rows.num_rows)
+
+
+def _num_cores() -> int:
+    """macOS cannot tell how many of its cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class _Rows:

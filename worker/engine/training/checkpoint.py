@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 
 from tunedeck.errors import Conflict, NotFound
 from worker.engine.training.checkpoint_faults import cannot_read, what_failed
+from worker.engine.training.unsharded_state import taken_as_it_lies
 from worker.engine.training.validation_history import ValidationHistory
 
 # Experts have an optimizer of their own; its states must not be named after its number, which depends on the layout.
@@ -162,14 +163,14 @@ def _models(state: TrainState) -> list[tuple[str, MegatronModule]]:
 
 def _sharded_state(state: TrainState, *, is_loading: bool) -> dict[str, Any]:
     models = {name: model.sharded_state_dict(metadata=dict(METADATA)) for name, model in _models(state)}
-    metadata = {**METADATA, "distrib_optim_fully_reshardable_mem_efficient": _is_alone()}
-    optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=metadata)
+    is_taken = not is_loading and _is_alone()
+    with taken_as_it_lies(state.optimizer) if is_taken else nullcontext():
+        optimizer = state.optimizer.sharded_state_dict(models, is_loading=is_loading, metadata=dict(METADATA))
     return {**models, "optimizer": optimizer, "scheduler": state.scheduler.state_dict()}
 
 
 def _is_alone() -> bool:
-    """Whether no rank shares the optimizer's state with this one. Otherwise megatron-core gathers it on the device, one
-    bucket at a time; a rank that is alone would only take twice the size of the largest bucket of it, in fp32."""
+    """Whether no rank shares the optimizer's state with this one."""
     dense = parallel_state.get_data_parallel_world_size(with_context_parallel=True)
     return dense == parallel_state.get_expert_data_parallel_world_size() == 1
 

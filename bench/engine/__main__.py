@@ -78,8 +78,8 @@ def _measure(name: str, work: Workload, machine: Machine, folder: Path, peer: Ro
     measure: dict[str, Callable[[], Measured]] = {
         "ours": lambda: measure_ours(work, precision, levers, folder, is_profiled=is_profiled),
         "bare": lambda: measure_bare(work, precision, folder),
-        "hf": lambda: measure_hugging_face(work, is_compiled=False),
-        "hf-compiled": lambda: measure_hugging_face(work, is_compiled=True),
+        "hf": lambda: measure_hugging_face(work, folder, is_compiled=False),
+        "hf-compiled": lambda: measure_hugging_face(work, folder, is_compiled=True),
     }
     return row_of(
         measure[kind](),

@@ -25,21 +25,22 @@ from bench.engine.jobs import Workload, job_of
 from bench.engine.row import Measured, Step
 from tunedeck.flops import Work, causal_pairs
 from tunedeck.packing import EpochOrder, split
-from tunedeck.tokens import ChatTokenizer, loss_mask
-from worker.engine.data.samples import Samples, tokenize
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.tokens.cache import TokenCache
+from tunedeck.tokens.preparation import TokenSource
+from worker.engine.data.samples import Samples
 from worker.engine.platform import Platform
 
 # About how many tokens a microbatch must have before it takes longer than a smaller one; a guess in the favour of HF.
 BUSY_TOKENS = {"cuda": 4096, "cpu": 128}
 
 
-def measure_hugging_face(work: Workload, *, is_compiled: bool) -> Measured:
+def measure_hugging_face(work: Workload, folder: Path, *, is_compiled: bool) -> Measured:
     """On one device. Raises RuntimeError under torchrun, where every rank would do the same."""
     if work.num_devices > 1:
         raise RuntimeError("a Hugging Face row is measured on one device, without torchrun")
     spec = job_of(work, "bf16" if torch.cuda.is_available() else "fp32", [])
-    tokenizer = ChatTokenizer.load(work.model)
-    samples = tokenize(work.data, tokenizer, loss_mask(spec.data.loss_mask_type, tokenizer), spec.model.vocab_size)
+    samples = samples_of(spec, folder)
     order = EpochOrder(split(len(samples), 0, spec.seed).training, spec.seed, shuffle=True)
     platform = _platform()
     torch.set_num_threads(work.threads)
@@ -57,6 +58,13 @@ def measure_hugging_face(work: Workload, *, is_compiled: bool) -> Measured:
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     return Measured(steps[work.num_warm_up :], peak, f"1x{platform.device.type} tokens{work.max_tokens_per_gpu}")
+
+
+def samples_of(spec: ResolvedSpec, folder: Path) -> Samples:
+    """The tokens that the engine would train, prepared below `folder`."""
+    data = spec.data
+    source = TokenSource(Path(data.path), data.content_sha256, data.reading, Path(spec.model.path), data.loss_mask_type)
+    return Samples.open(TokenCache(folder).folder(source))
 
 
 def _platform() -> Platform:

@@ -13,12 +13,11 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from bench.engine.hugging_face import _padded, microbatches
+from bench.engine.hugging_face import _padded, microbatches, samples_of
 from tests.gpu.running import BLOCKWISE, gpu_spec, trained
 from tunedeck.packing import EpochOrder, split
 from tunedeck.resolved import ResolvedSpec
-from tunedeck.tokens import ChatTokenizer, loss_mask
-from worker.engine.data.samples import Samples, tokenize
+from worker.engine.data.samples import Samples
 
 STEPS = 50
 WANTED: dict[str, dict[str, Any]] = {
@@ -35,9 +34,9 @@ def bf16_losses(smollm2: Path, conversations: Path, tmp_path_factory: pytest.Tem
 
 
 def test_bf16_follows_a_transformers_loop_within_half_a_percent(
-    bf16_losses: list[float], smollm2: Path, conversations: Path
+    bf16_losses: list[float], smollm2: Path, conversations: Path, tmp_path: Path
 ) -> None:
-    expected = reference_losses(gpu_spec(smollm2, conversations, **WANTED))
+    expected = reference_losses(gpu_spec(smollm2, conversations, **WANTED), tmp_path)
     differences = [abs(ours - theirs) / theirs for ours, theirs in zip(bf16_losses, expected, strict=True)]
     assert len(differences) == STEPS
     assert max(differences) < 0.005, differences
@@ -51,9 +50,9 @@ def test_fp8_blockwise_follows_bf16_within_a_percent(
     assert sum(differences) / len(differences) < 0.01, differences
 
 
-def reference_losses(spec: ResolvedSpec) -> list[float]:
+def reference_losses(spec: ResolvedSpec, folder: Path) -> list[float]:
     """The loss of each step of the loop, on the GPU."""
-    samples = _samples(spec)
+    samples = samples_of(spec, folder)
     order = EpochOrder(split(len(samples), 0, spec.seed).training, spec.seed, shuffle=True)
     model = AutoModelForCausalLM.from_pretrained(spec.model.path, dtype=torch.bfloat16, attn_implementation="sdpa")
     model = model.cuda().train()
@@ -72,12 +71,6 @@ def reference_losses(spec: ResolvedSpec) -> list[float]:
                 parameter.copy_(master)
         curve.append(loss)
     return curve
-
-
-def _samples(spec: ResolvedSpec) -> Samples:
-    tokenizer = ChatTokenizer.load(Path(spec.model.path))
-    mask = loss_mask(spec.data.loss_mask_type, tokenizer)
-    return tokenize(Path(spec.data.path), tokenizer, mask, spec.model.vocab_size)
 
 
 def _adamw(masters: list[torch.Tensor], spec: ResolvedSpec) -> torch.optim.AdamW:

@@ -68,7 +68,7 @@ class TransitionView(Component):
 
 class JobDetail(JobView):
     spec: JobSpec = Field(description="as asked: only what was given, by the user or by the preset")
-    resolved: ResolvedSpec
+    resolved: dict[str, Any] = Field(description="ResolvedSpec of the version that took the job")
     facts: dict[str, Any] = Field(description="what the engine reported when it started: PlanEvent.facts")
     transitions: tuple[TransitionView, ...]
 

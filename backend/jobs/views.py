@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from backend.db.tables import CheckpointRow, JobRow, TransitionRow
 from tunedeck.lifecycle import JobState
-from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import JobSpec
 from tunedeck.views import CheckpointView, JobDetail, JobFault, JobView, TransitionView
 
@@ -41,7 +40,7 @@ def job_detail(job: JobRow, host: str, transitions: Sequence[TransitionRow]) -> 
     return JobDetail(
         **{name: getattr(summary, name) for name in JobView.model_fields},
         spec=JobSpec.model_validate(job.spec),
-        resolved=ResolvedSpec.model_validate(job.resolved),
+        resolved=job.resolved,
         facts=job.facts,
         transitions=tuple(transition_view(row) for row in transitions),
     )

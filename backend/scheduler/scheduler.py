@@ -6,6 +6,7 @@ loses none. Telling first was rejected: a worker could begin an attempt that was
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -15,10 +16,13 @@ from backend.db.database import Database
 from backend.scheduler import control, leases, placement
 from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.leadership import Leadership
+from backend.scheduler.outdated import fail_outdated
 from backend.scheduler.placement import Dispatch
 from backend.scheduler.situation import Situation, look
 from tunedeck.bus import ControlRecord
 from tunedeck.settings import Settings
+
+log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 MESSAGE_PATIENCE_S = 5.0
@@ -40,6 +44,7 @@ class Scheduler:
         self._leadership = leadership
         self._listening_for_s = listening_for_s
         self._dispatcher = Dispatcher(settings.resolved_redis_url())
+        self._has_met_outdated = False
 
     def tick(self) -> None:
         """May raise redis.RedisError or kombu's OperationalError: what was decided by then stays, and is told later."""
@@ -47,6 +52,8 @@ class Scheduler:
             return
         self._bus.ping()  # without the bus nobody would hear of a decision
         now = time.time()
+        if not self._has_met_outdated:
+            self._has_met_outdated = self._fail_outdated(now)
         situation = self._look()
         dispatches: list[Dispatch] = []
         fences: dict[str, ControlRecord] = {}
@@ -59,6 +66,16 @@ class Scheduler:
 
     def close(self) -> None:
         self._dispatcher.close()
+
+    def _fail_outdated(self, now: float) -> bool:
+        """Whether it is done; a backend that lost the lead meanwhile leaves it to the one that has it."""
+        with self._database.writing() as session:
+            if not self._leadership.holds(session):
+                return False
+            failed = fail_outdated(session, now)
+        if failed:
+            log.warning("%d jobs of another version cannot be run and have failed: %s", len(failed), ", ".join(failed))
+        return True
 
     def _decide(self, now: float) -> tuple[list[Dispatch], dict[str, ControlRecord]]:
         lease_s = self._settings.lease_s

@@ -71,6 +71,23 @@ def test_a_placed_job_is_sent_to_its_host_once_its_control_record_is_there(
     assert ticking.control(job.id) == ControlRecord(attempt=1, desired="run", ingested_seq=0, ingested_line=0)
 
 
+def test_a_job_of_an_older_version_fails_with_a_reason_and_holds_up_no_other(
+    ticking: Ticking, database: Database
+) -> None:
+    with database.writing() as session:
+        add_host(session, time.time())
+        old, new = (add_job(session, time.time() + number, "cuda") for number in range(2))
+        old.resolved = {section: values for section, values in old.resolved.items() if section != "tracking"}
+    ticking.tick()
+    with database.reading() as session:
+        failed = session.get_one(JobRow, old.id)
+        assert (failed.state, failed.fault and failed.fault["message"]) == (
+            "failed",
+            "it was taken by another version of Tunedeck: tracking: field required",
+        )
+    assert [message.job_id for message in ticking.messages()] == [new.id]
+
+
 def test_a_lost_message_is_sent_again(ticking: Ticking, database: Database) -> None:
     with database.writing() as session:
         add_host(session, time.time())

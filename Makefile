@@ -22,7 +22,7 @@ up: $(VENV)/.installed ## install and serve at http://127.0.0.1:8500
 test: $(VENV)/.installed-dev lint ## all checks and all tests
 	@scripts/chromium.sh
 	@echo "pytest"
-	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter
 	@echo "ruff" && $(BIN)/ruff check && $(BIN)/ruff format --check

@@ -83,10 +83,7 @@ def shown(numbered: Numbered) -> dict[str, Any]:
     number, conversation = numbered
     if conversation is None:
         return {"row": number, "is_trained": False, "messages": [], "tools": []}
-    messages = [
-        {**message.as_dict(), "content": _cut(message.content), "trained": message.trained}
-        for message in conversation.messages
-    ]
+    messages = [{**message.as_shown(), "content": _cut(message.content)} for message in conversation.messages]
     return {"row": number, "is_trained": True, "messages": messages, "tools": list(conversation.tools)}
 
 

@@ -40,6 +40,14 @@ def test_json_is_a_list_of_id_text_and_trained(data: Path, kind: str, num_ends: 
     assert found[0] == {"id": 1, "text": "<|im_start|>", "trained": False, "differs": False}
 
 
+def test_json_has_the_weight_of_a_token_where_it_is_not_one(tmp_path: Path) -> None:
+    file = tmp_path / "data.jsonl"
+    answers = [{"role": "assistant", "content": "1", "weight": weight} for weight in (1, 0.25, 0)]
+    file.write_text(json.dumps({"messages": [{"role": "user", "content": "é"}, *answers]}))
+    found = json.loads(tokens(file, "--row", "1", "--json").stdout)
+    assert {(token["trained"], token.get("weight")) for token in found} == {(True, None), (True, 0.25), (False, None)}
+
+
 def test_for_people_what_is_trained_is_marked_and_compared_with_the_template(data: Path) -> None:
     output = tokens(data, "--row", "1").stdout
     assert "assistant\n⟦It is 3.<|im_end|>\n⟧" in output

@@ -39,7 +39,8 @@ def tokens(
 ) -> None:
     """Show one row of a file token by token: what is trained and what is not.
 
-    With --json a list of objects: id, text, trained, and differs where the template alone would not write the token.
+    With --json a list of objects: id, text, trained, weight where it is not 1, and differs where the template alone
+    would not write the token.
     """
     reading = reading_of(shape, column, role, None)
     with needs_the_data_extra():

@@ -29,18 +29,23 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One turn. `trained` is true only for an assistant turn whose tokens shall be learned.
+    """One turn. `weight` is that of its tokens in the loss: 0 for all but assistant turns that shall be learned.
 
     `reasoning_content` holds thoughts that the row keeps beside the content; `name` is that of the tool which answers.
     """
 
     role: Role
     content: str
-    trained: bool
+    weight: float
     reasoning_content: str = ""
     tool_calls: tuple[ToolCall, ...] = ()
     name: str = ""
     tool_call_id: str = ""
+
+    @property
+    def trained(self) -> bool:
+        """Whether its tokens are learned, with whatever weight."""
+        return self.weight > 0
 
     @property
     def is_empty(self) -> bool:
@@ -59,6 +64,11 @@ class Message:
         if self.tool_call_id:
             message["tool_call_id"] = self.tool_call_id
         return message
+
+    def as_shown(self) -> dict[str, Any]:
+        """The message for a person: `trained` beside it, and `weight` where that does not say all."""
+        shown = {**self.as_dict(), "trained": self.trained}
+        return shown if self.weight in (0, 1) else {**shown, "weight": self.weight}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from tunedeck.conversations.conversation import Conversation
 _FIRST_SLOTS = 1 << 12
 _MOST_SLOTS = 1 << 25
 _FULL = 0.7
+# Most weights; the others are written out.
+_MARKS = {0.0: "-", 1.0: "+"}
 
 
 class Seen:
@@ -64,7 +66,7 @@ def _key(conversation: Conversation) -> int:
     """64 bits, never 0, which marks an empty slot."""
     parts: list[str] = []
     for message in conversation.messages:
-        parts += (message.role, "+" if message.trained else "-", message.content)
+        parts += (message.role, _MARKS.get(message.weight) or repr(message.weight), message.content)
         if message.tool_calls or message.reasoning_content or message.name or message.tool_call_id:
             parts.append(repr(message))
     if conversation.tools:

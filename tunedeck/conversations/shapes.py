@@ -135,7 +135,7 @@ class Converter:
     def _system(self, row: Row) -> _Turns:
         turns = _Turns()
         if row.get(self._columns.system):
-            turns.messages.append(Message("system", text_of(row[self._columns.system], self._columns.system), False))
+            turns.messages.append(Message("system", text_of(row[self._columns.system], self._columns.system), 0.0))
         return turns
 
 
@@ -158,7 +158,7 @@ class _Turns:
         return self
 
     def exchange(self, question: str, answer: str) -> _Turns:
-        self.messages += (Message("user", question, False), Message("assistant", answer, True))
+        self.messages += (Message("user", question, 0.0), Message("assistant", answer, 1.0))
         return self
 
 

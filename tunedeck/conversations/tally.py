@@ -103,7 +103,7 @@ class Tally:
 
 def _as_sample(conversation: Conversation) -> dict[str, Any]:
     """A row as the data page shows it; long texts and lists are cut."""
-    messages = [{**message.as_dict(), "trained": message.trained} for message in conversation.messages]
+    messages = [message.as_shown() for message in conversation.messages]
     shown = {"messages": messages, "tools": list(conversation.tools)} if conversation.tools else {"messages": messages}
     return {key: _cut(value) for key, value in shown.items()}
 

@@ -1,15 +1,17 @@
 """One turn of a row as a message: its role, its text, its weight, the calls it makes.
 
 Both dialects (OpenAI's role/content and ShareGPT's from/value) are read by the same code, because people mix them.
-Nothing that would change what is trained is left out in silence: images, a weight between 0 and 1, a call that is not
+Nothing that would change what is trained is left out in silence: images, a weight that is no number, a call that is not
 JSON are faults. What only describes a turn (an id, a date) is left out.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from tunedeck.conversations.conversation import Message, Role, ToolCall
@@ -34,9 +36,15 @@ ROLES: Final[dict[str, Role]] = {
 _CALL_ROLES = frozenset({"function_call", "tool_call"})
 _MEDIA_KEYS = ("images", "videos", "audios")
 _REASONING_KEYS = ("reasoning_content", "thinking")
-_WEIGHT_KEYS = ("step_loss_mask", "loss_weight", "weight")
+_WEIGHT_KEYS = ("loss_weight", "weight")
+# slime's name: a turn is learned where it is 1, and not where it is anything else.
+_MASK_KEY = "step_loss_mask"
+# Less than the least would be lost in float32 beside the most; more than the most is a slip.
+_LEAST_WEIGHT, _MOST_WEIGHT = 1e-6, 100
 # What a turn may have beside role and content; most have none of it.
-SPECIAL_KEYS = frozenset({*_MEDIA_KEYS, *_REASONING_KEYS, *_WEIGHT_KEYS, "tool_calls", "function_call"}) | {
+SPECIAL_KEYS = frozenset({*_MEDIA_KEYS, *_REASONING_KEYS, *_WEIGHT_KEYS, _MASK_KEY}) | {
+    "tool_calls",
+    "function_call",
     "name",
     "tool_call_id",
 }
@@ -70,7 +78,7 @@ class Dialect:
             raise Faulty("malformed", f'a message of {role} has no "{self.content_key}"', mend)
         text = text_of(content, self.content_key)
         if not special:
-            return Message(role, text, role == "assistant")
+            return Message(role, text, 1.0 if role == "assistant" else 0.0)
         return _special(role, text, calls, item)
 
     def _role(self, name: Any) -> Role | None:
@@ -140,7 +148,7 @@ def _special(role: Role, text: str, calls: tuple[ToolCall, ...], item: Row) -> M
     return Message(
         role=role,
         content=text,
-        trained=role == "assistant" and _is_learned(item),
+        weight=_weight(item) if role == "assistant" else 0.0,
         reasoning_content=reasoning,
         tool_calls=calls,
         name=text_of(item.get("name") or "", "name") if role == "tool" else "",
@@ -152,7 +160,7 @@ def _calling(text: str, item: Row) -> Message:
     """ShareGPT's function_call: one call, or a list of them, is the whole turn."""
     value = _json(text, "a call is")
     calls = tuple(_call(call) for call in (value if isinstance(value, list) else [value]))
-    return Message("assistant", "", _is_learned(item), tool_calls=calls)
+    return Message("assistant", "", _weight(item), tool_calls=calls)
 
 
 def _calls(item: Row) -> tuple[ToolCall, ...]:
@@ -198,10 +206,36 @@ def _reasoning(item: Row) -> str:
     return ""
 
 
-def _is_learned(item: Row) -> bool:
-    """Whether the loss weight, if any, is 1. Every spelling that is given must be 0 or 1."""
-    weights = [(key, item[key]) for key in _WEIGHT_KEYS if item.get(key) is not None]
-    for key, weight in weights:
-        if weight not in (0, 1):
-            raise Faulty("malformed", f"{key} is {excerpt(weight)}", f"give {key} as 0 (not learned) or 1 (learned)")
-    return all(weight == 1 for _, weight in weights)
+def _weight(item: Row) -> float:
+    """The weight of an answer in the loss, 1 where the turn says nothing of it."""
+    weights = {key: _loss_weight(key, item[key]) for key in _WEIGHT_KEYS if item.get(key) is not None}
+    if len(set(weights.values())) > 1:
+        raise _contradiction(item, *weights)
+    mask = item.get(_MASK_KEY)
+    is_learned = mask is None or _number(_MASK_KEY, mask, "1 (learned) or 0 (not learned)") == 1
+    for key, weight in weights.items():
+        if mask is not None and is_learned != (weight > 0):
+            raise _contradiction(item, _MASK_KEY, key)
+        return weight
+    return float(is_learned)
+
+
+def _loss_weight(key: str, value: Any) -> float:
+    wanted = f"0 (not learned) or a number from {_LEAST_WEIGHT:f} to {_MOST_WEIGHT}"
+    weight = _number(key, value, wanted)
+    if weight != 0 and not _LEAST_WEIGHT <= weight <= _MOST_WEIGHT:
+        raise Faulty("malformed", f"{key} is {excerpt(value)}", f"give {key} as {wanted}")
+    return float(weight)
+
+
+def _number(key: str, value: Any, wanted: str) -> int | float | Decimal:
+    is_whole = isinstance(value, int)
+    if is_whole or (isinstance(value, float | Decimal) and math.isfinite(value)):
+        number: int | float | Decimal = value
+        return number
+    raise Faulty("malformed", f"{key} is {excerpt(value)}", f"give {key} as {wanted}")
+
+
+def _contradiction(item: Row, one: str, other: str) -> Faulty:
+    what = f"{one} is {excerpt(item[one])}, but {other} is {excerpt(item[other])}"
+    return Faulty("malformed", what, f"give only one of {one} and {other}, or both the same")

@@ -5,7 +5,7 @@ the code that makes tokens. So an entry is never wrong and never updated; it is 
 its place and renamed there when complete, under a lock that ends with its process: of two jobs that need the same
 entry one waits, and after a kill the next one begins afresh. A database of entries was rejected: workers have none.
 
-<root>/<key>/entry.json, tokens.i32, learned.u8, offsets.i64, num_learned.i32
+<root>/<key>/entry.json, tokens.i32, learned.u8, offsets.i64, num_learned.i32, weighted.i64, weights.f32
 <root>/.<key>.lock, .<key>.partial while it is written, .<key>.removed while it is removed
 """
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from tunedeck.conversations import Conversation, Message
 from tunedeck.tokens.chat_tokenizer import ChatTokenizer
-from tunedeck.tokens.rendering import Piece, Rendering, TemplateUnfit
+from tunedeck.tokens.rendering import Piece, Rendering, Stretch, TemplateUnfit
 
-PROBE = Message("user", "Which letters are vowels?", False)
+PROBE = Message("user", "Which letters are vowels?", 0.0)
 
 Tools = Sequence[dict[str, Any]]
 
@@ -45,17 +45,17 @@ class Frame:
             raise TemplateUnfit("the text before the first message depends on that message")
         return text[len(self.opening) :]
 
-    def first(self, text: str, *, trained: bool) -> Piece:
+    def first(self, text: str, weight: float) -> Piece:
         """The piece of the first message, which may have the opening and the tools before it."""
-        return self._piece(text, text.find(self.header)) if trained else Piece(text)
+        return self._piece(text, text.find(self.header), weight) if weight else Piece(text)
 
-    def later(self, text: str, *, trained: bool) -> Piece:
-        return self._piece(text, 0 if text.startswith(self.header) else -1) if trained else Piece(text)
+    def later(self, text: str, weight: float) -> Piece:
+        return self._piece(text, 0 if text.startswith(self.header) else -1, weight) if weight else Piece(text)
 
-    def _piece(self, text: str, header_at: int) -> Piece:
+    def _piece(self, text: str, header_at: int, weight: float) -> Piece:
         if header_at < 0:
             raise TemplateUnfit(f"an answer does not begin with the generation prompt {self.header!r}")
-        return Piece(text, ((header_at + len(self.header), len(text)),))
+        return Piece(text, (Stretch(header_at + len(self.header), len(text), weight),))
 
 
 class EachAlone:
@@ -69,8 +69,8 @@ class EachAlone:
         first, *rest = conversation.messages
         written = self._tokenizer.render([first], conversation.tools)
         return (
-            self._frame.first(written, trained=first.trained),
-            *(self._frame.later(self._alone(message), trained=message.trained) for message in rest),
+            self._frame.first(written, first.weight),
+            *(self._frame.later(self._alone(message), message.weight) for message in rest),
         )
 
     def _alone(self, message: Message) -> str:
@@ -91,8 +91,8 @@ class EachAsLast:
     def __call__(self, conversation: Conversation) -> Rendering:
         first, *rest = _turns(conversation.messages)
         return (
-            self._frame.first(self._as_first(first, conversation.tools), trained=first[0].trained),
-            *(self._frame.later(self._as_last(turn), trained=turn[0].trained) for turn in rest),
+            self._frame.first(self._as_first(first, conversation.tools), first[0].weight),
+            *(self._frame.later(self._as_last(turn), turn[0].weight) for turn in rest),
         )
 
     def _as_first(self, turn: Sequence[Message], tools: Tools) -> str:

@@ -27,6 +27,9 @@ Row = tuple[int, Conversation]
 class EncodedRows:
     """Samples end to end: `tokens` int32, `learned` one byte a token, `lengths` and `num_learned` int32 a sample.
 
+    Of stretches whose weight is not 1, `weighted` has the first token and the one behind the last, int64, counted from
+    the first of these samples, and `weights` the weight, float32.
+
     `refused` names the first row that cannot be written and says why; ("", 0) where there is none.
     """
 
@@ -34,6 +37,8 @@ class EncodedRows:
     learned: bytes
     lengths: bytes
     num_learned: bytes
+    weighted: bytes
+    weights: bytes
     largest_token_id: int
     refused: tuple[str, int] = ("", 0)
 
@@ -80,24 +85,30 @@ class RowEncoder:
 
 
 def _packed(samples: Sequence[MarkedTokens]) -> EncodedRows:
-    tokens = array("i")
+    tokens, weighted, weights = array("i"), array("q"), array("f")
     for sample in samples:
+        for start, stop, weight in sample.learned:
+            if weight != 1:
+                weighted.extend((len(tokens) + start, len(tokens) + stop))
+                weights.append(weight)
         tokens.extend(sample.ids)
     return EncodedRows(
         tokens=tokens.tobytes(),
         learned=b"".join(_flags(sample) for sample in samples),
         lengths=array("i", [len(sample.ids) for sample in samples]).tobytes(),
         num_learned=array("i", [sample.num_learned for sample in samples]).tobytes(),
+        weighted=weighted.tobytes(),
+        weights=weights.tobytes(),
         largest_token_id=max(tokens, default=0),
     )
 
 
 def _flags(sample: MarkedTokens) -> bytes:
     flags = bytearray(len(sample.ids))
-    for first, stop in sample.learned:
-        flags[first:stop] = b"\1" * (stop - first)
+    for start, stop, _ in sample.learned:
+        flags[start:stop] = b"\1" * (stop - start)
     return bytes(flags)
 
 
 def _refused(why: str, row: int) -> EncodedRows:
-    return EncodedRows(b"", b"", b"", b"", 0, (why, row))
+    return EncodedRows(b"", b"", b"", b"", b"", b"", 0, (why, row))

@@ -16,7 +16,7 @@ from tunedeck.tokens.each_message import PROBE, EachAlone, EachAsLast
 from tunedeck.tokens.rendering import LossMask, TemplateUnfit, text_of
 from tunedeck.tokens.whole_conversation import AsTheTemplateWrites, LastMessage
 
-_ANSWER = Message("assistant", "A, E, I, O and U.", True)
+_ANSWER = Message("assistant", "A, E, I, O and U.", 1.0)
 _PROBES = Conversation((PROBE, _ANSWER, PROBE, _ANSWER))
 # DeepSeek's distilled models have it. The recipe then takes `distill_qwen` for `qwen`.
 _DISTILLED = "<｜Assistant｜>"

@@ -10,7 +10,7 @@ from itertools import accumulate
 from tokenizers import Encoding
 
 from tunedeck.tokens.chat_tokenizer import ChatTokenizer
-from tunedeck.tokens.rendering import Piece, Rendering
+from tunedeck.tokens.rendering import Piece, Rendering, Stretch
 from tunedeck.tokens.word_table import WordTable
 
 # To make the table takes as long as to tokenise some hundred conversations; one conversation is shown without it.
@@ -19,21 +19,28 @@ _WORTH_A_TABLE = 64
 
 @dataclass(frozen=True, slots=True)
 class MarkedTokens:
-    """One sample: its token ids, and the runs [first, stop) of those that are learned, in order."""
+    """One sample: its token ids, and the stretches of those that are learned, in order."""
 
     ids: list[int]
-    learned: tuple[tuple[int, int], ...]
+    learned: tuple[Stretch, ...]
 
     @property
     def num_learned(self) -> int:
-        return sum(stop - first for first, stop in self.learned)
+        return sum(stretch.stop - stretch.start for stretch in self.learned)
 
     def flags(self) -> list[bool]:
         """Whether each token is learned."""
         flags = [False] * len(self.ids)
-        for first, stop in self.learned:
-            flags[first:stop] = [True] * (stop - first)
+        for start, stop, _ in self.learned:
+            flags[start:stop] = [True] * (stop - start)
         return flags
+
+    def weights(self) -> list[float]:
+        """The weight of each token in the loss, 0 where it is not learned."""
+        weights = [0.0] * len(self.ids)
+        for start, stop, weight in self.learned:
+            weights[start:stop] = [weight] * (stop - start)
+        return weights
 
 
 def mark(tokenizer: ChatTokenizer, renderings: Sequence[Rendering]) -> list[MarkedTokens]:
@@ -62,9 +69,9 @@ def mark_by_words(table: WordTable, piece: Piece) -> MarkedTokens | None:
         return None
     ends = list(accumulate(map(len, words))) if piece.learned else []
     ids: list[int] = []
-    learned: list[tuple[int, int]] = []
+    learned: list[Stretch] = []
     done = 0
-    for start, stop in piece.learned:
+    for start, stop, weight in piece.learned:
         if start == stop:
             continue
         first, behind = bisect_right(ends, start), bisect_left(ends, stop) + 1
@@ -75,7 +82,7 @@ def mark_by_words(table: WordTable, piece: Piece) -> MarkedTokens | None:
             return None
         begin = len(ids) + num_before
         ids += table.ids(words[first:behind])
-        learned.append((begin, len(ids)))
+        learned.append(Stretch(begin, len(ids), weight))
         done = behind
     ids += table.ids(words[done:])
     return MarkedTokens(ids, tuple(learned))
@@ -83,23 +90,23 @@ def mark_by_words(table: WordTable, piece: Piece) -> MarkedTokens | None:
 
 def _joined(pieces: list[MarkedTokens]) -> MarkedTokens:
     ids: list[int] = []
-    learned: list[tuple[int, int]] = []
+    learned: list[Stretch] = []
     for piece in pieces:
         start = len(ids)
         ids += piece.ids
-        for first, stop in piece.learned:
+        for first, stop, weight in piece.learned:
             if max(start + first, 1) < start + stop:
-                learned.append((max(start + first, 1), start + stop))
+                learned.append(Stretch(max(start + first, 1), start + stop, weight))
     return MarkedTokens(ids, tuple(learned))
 
 
-def _runs(piece: Piece, encoding: Encoding) -> Iterator[tuple[int, int]]:
+def _runs(piece: Piece, encoding: Encoding) -> Iterator[Stretch]:
     offsets = encoding.offsets
-    for start, stop in piece.learned:
+    for start, stop, weight in piece.learned:
         inside = [
             number
             for number, (begin, end) in enumerate(offsets)
             if begin < stop and (begin >= start or (piece.reaching_in and end > start))
         ]
         if inside:
-            yield inside[0], inside[-1] + 1
+            yield Stretch(inside[0], inside[-1] + 1, weight)

@@ -32,6 +32,9 @@ _ROWS_ALONE = 2048
 _MAX_PROCESSES = 32
 
 TOKENS, LEARNED, OFFSETS, NUM_LEARNED = "tokens.i32", "learned.u8", "offsets.i64", "num_learned.i32"
+# Of stretches of learned tokens whose weight is not 1: pairs of the first token and the one behind the last, and the
+# weights. A weight for every token was rejected: most data sets have none, and messages are long.
+WEIGHTED, WEIGHTS = "weighted.i64", "weights.f32"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class TokenSource:
 
 
 class PreparedFigures(Component):
-    """`num_rows` counts all rows of the file, `num_samples` those that have something to learn."""
+    """`num_rows` counts all rows of the file, `num_samples` those that have something to learn,
+    `num_trained_tokens` all tokens that are learned, with whatever weight."""
 
     num_rows: int
     num_samples: int
@@ -57,7 +61,7 @@ class PreparedFigures(Component):
 
 
 def prepare(source: TokenSource, target: Path, num_processes: int = 0) -> PreparedFigures:
-    """Write the four files into `target`, native byte order; `num_processes` 0: one for each core.
+    """Write the six files into `target`, native byte order; `num_processes` 0: one for each core.
 
     Raises DatasetInvalid for a row that cannot be read or written, for nothing to learn and for a file that is not the
     one that was registered; ModelInvalid and SpecInvalid for a tokenizer or template that do not fit.
@@ -150,7 +154,8 @@ class _Writer:
         self._num_tokens = self._num_trained = self._longest = self._largest = self.num_samples = 0
 
     def __enter__(self) -> _Writer:
-        self._files = {name: (self._target / name).open("wb") for name in (TOKENS, LEARNED, OFFSETS, NUM_LEARNED)}
+        names = (TOKENS, LEARNED, OFFSETS, NUM_LEARNED, WEIGHTED, WEIGHTS)
+        self._files = {name: (self._target / name).open("wb") for name in names}
         self._files[OFFSETS].write(array("q", [0]).tobytes())
         return self
 
@@ -160,7 +165,7 @@ class _Writer:
 
     def add(self, rows: EncodedRows) -> None:
         lengths, num_learned = array("i", rows.lengths), array("i", rows.num_learned)
-        offsets = array("q")
+        offsets, first_token = array("q"), self._num_tokens
         for length in lengths:
             self._num_tokens += length
             offsets.append(self._num_tokens)
@@ -173,6 +178,8 @@ class _Writer:
             (LEARNED, rows.learned),
             (OFFSETS, offsets.tobytes()),
             (NUM_LEARNED, rows.num_learned),
+            (WEIGHTED, array("q", [first_token + at for at in array("q", rows.weighted)]).tobytes()),
+            (WEIGHTS, rows.weights),
         ):
             self._files[name].write(content)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from tunedeck.conversations import Conversation
 
@@ -17,15 +18,23 @@ class TemplateUnfit(Exception):
     """The template breaks an assumption of the mask, always or for one conversation."""
 
 
+class Stretch(NamedTuple):
+    """The characters, or the tokens, [start, stop) that are learned, and their weight in the loss."""
+
+    start: int
+    stop: int
+    weight: float
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Text that is tokenised on its own, and the stretches [start, stop) of its characters that are learned.
+    """Text that is tokenised on its own, and the stretches of its characters that are learned.
 
     A token belongs to a stretch when it begins inside. With `reaching_in` it also does when it only ends inside.
     """
 
     text: str
-    learned: tuple[tuple[int, int], ...] = ()
+    learned: tuple[Stretch, ...] = ()
     reaching_in: bool = False
 
 

@@ -12,6 +12,7 @@ from difflib import SequenceMatcher
 from functools import lru_cache
 
 from jinja2 import TemplateError
+from pydantic import Field
 
 from tunedeck.conversations import Conversation
 from tunedeck.errors import DatasetInvalid
@@ -27,11 +28,13 @@ _MAX_COMPARED_TOKENS = 4096
 
 
 class Token(Component):
-    """`differs`: the token is not in the other writing of the sample."""
+    """`weight` is that of a trained token in the loss, written only where it is not 1. `differs`: the token is not in
+    the other writing of the sample."""
 
     id: int
     text: str
     trained: bool
+    weight: float = Field(default=1.0, exclude_if=lambda weight: weight == 1)
     differs: bool
 
 
@@ -62,9 +65,9 @@ def token_view(conversation: Conversation, tokenizer: ChatTokenizer, kind: LossM
         raise DatasetInvalid.at("row", "", what, "mend its roles, or use another model") from error
     template_ids, fault = _as_the_template(conversation, tokenizer)
     ours, theirs = _differences(sample.ids, template_ids)
-    none_trained = [False] * len(template_ids)
+    none_trained = [0.0] * len(template_ids)
     return TokenView(
-        tokens=_tokens(tokenizer, sample.ids, sample.flags(), ours if not fault else [False] * len(ours)),
+        tokens=_tokens(tokenizer, sample.ids, sample.weights(), ours if not fault else [False] * len(ours)),
         template_tokens=_tokens(tokenizer, template_ids, none_trained, theirs),
         template_fault=fault,
         num_trained_tokens=sample.num_learned,
@@ -80,12 +83,12 @@ def _as_the_template(conversation: Conversation, tokenizer: ChatTokenizer) -> tu
 
 
 def _tokens(
-    tokenizer: ChatTokenizer, ids: Sequence[int], trained: Sequence[bool], differs: Sequence[bool]
+    tokenizer: ChatTokenizer, ids: Sequence[int], weights: Sequence[float], differs: Sequence[bool]
 ) -> tuple[Token, ...]:
     text = lru_cache(maxsize=None)(lambda token: tokenizer.decode([token]))
     return tuple(
-        Token(id=token, text=text(token), trained=learned, differs=differing)
-        for token, learned, differing in zip(ids, trained, differs, strict=True)
+        Token(id=token, text=text(token), trained=weight > 0, weight=weight or 1, differs=differing)
+        for token, weight, differing in zip(ids, weights, differs, strict=True)
     )
 
 

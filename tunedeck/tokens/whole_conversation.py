@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tunedeck.conversations import Conversation, Message
 from tunedeck.tokens.chat_tokenizer import ChatTokenizer
-from tunedeck.tokens.rendering import Piece, Rendering, TemplateUnfit
+from tunedeck.tokens.rendering import Piece, Rendering, Stretch, TemplateUnfit
 
 _HEADER = "<|im_start|>assistant\n"
 _END = "<|im_end|>"
@@ -31,7 +31,7 @@ class AsTheTemplateWrites:
         for message in answers:
             start, behind = _stretch(text, behind)
             if message.trained:
-                stretches.append((start, behind))
+                stretches.append(Stretch(start, behind, message.weight))
         return (Piece(text, tuple(stretches), reaching_in=True),)
 
 
@@ -64,7 +64,7 @@ class LastMessage:
         *before, last = conversation.messages
         prompt = self._tokenizer.render(before, conversation.tools, add_generation_prompt=True) if before else ""
         answer = _continued(prompt, last)
-        learned = ((0, len(answer)),) if last.trained else ()
+        learned = (Stretch(0, len(answer), last.weight),) if last.trained else ()
         return (Piece(prompt), Piece(answer, learned))
 
 

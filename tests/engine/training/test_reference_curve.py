@@ -11,6 +11,7 @@ import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -41,6 +42,37 @@ def test_fifty_steps_agree_with_a_plain_transformers_loop(
     torch.testing.assert_close(torch.tensor(norms), torch.tensor(expected_norms), atol=5e-3, rtol=0)
     torch.testing.assert_close(torch.tensor([first, last]), torch.tensor(expected_validation), atol=1e-3, rtol=0)
     assert expected[-1] < expected[0] / 3
+
+
+def test_a_step_on_weighted_messages_agrees_with_transformers(tiny_qwen3: Path, tmp_path: Path) -> None:
+    """Two conversations of which one weighs a quarter: loss and gradient."""
+    rows: list[list[dict[str, Any]]] = [
+        [{"role": "user", "content": "1+2?"}, {"role": "assistant", "content": answer, "weight": weight}]
+        for answer, weight in (("It is 3.", 1), ("7, or so it seems to me.", 0.25))
+    ]
+    data = tmp_path / "weighted.jsonl"
+    data.write_text("\n".join(json.dumps({"messages": row}) for row in rows))
+    spec = resolved_spec(
+        tiny_qwen3,
+        data,
+        data={"num_validation_rows": 0},
+        batching={"train_iters": 1, "global_batch_size": 2},
+        optimizer={"lr_warmup_iters": 0},
+    )
+    assert train_here(spec, tmp_path / "run") == "succeeded"
+    tokenizer = AutoTokenizer.from_pretrained(tiny_qwen3)
+    model = AutoModelForCausalLM.from_pretrained(tiny_qwen3, dtype=torch.float32, attn_implementation="eager")
+    weighted, sum_of_weights = torch.zeros(()), 0.0
+    for row in rows:
+        num_trained = len(tokens_and_labels(tokenizer, row)[1].ge(0).nonzero())
+        weight = float(row[1]["weight"])
+        weighted = weighted + weight * num_trained * mean_loss(model, tokenizer, [row], True)
+        sum_of_weights += weight * num_trained
+    (weighted / sum_of_weights).backward()
+    (step,) = events(tmp_path / "run", "step")
+    assert step["metrics"]["loss"] == pytest.approx(float(weighted.detach()) / sum_of_weights, abs=1e-4)
+    norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0))
+    assert step["metrics"]["grad_norm"] == pytest.approx(norm, rel=1e-3)
 
 
 def reference(spec: ResolvedSpec) -> tuple[list[float], list[float], list[float]]:

@@ -109,9 +109,10 @@ def test_lines_that_are_no_json_can_be_dropped(tmp_path: Path) -> None:
 
 def test_duplicates_differ_in_nothing_that_is_trained(tmp_path: Path) -> None:
     other = [USER, {**ASSISTANT, "weight": 0}, *HELLO]
-    rows = [HELLO, [*HELLO, *HELLO], other, [USER, {**ASSISTANT, "thinking": "hm"}], HELLO, [*HELLO, *HELLO]]
+    half = [USER, {**ASSISTANT, "weight": 0.5}, *HELLO]
+    rows = [HELLO, [*HELLO, *HELLO], other, half, [USER, {**ASSISTANT, "thinking": "hm"}], HELLO, [*HELLO, *HELLO]]
     report = inspect(write(tmp_path, [{"messages": row} for row in rows]))
-    assert {count.kind: count.rows for count in report.faults} == {"duplicate": (5, 6)}
+    assert {count.kind: count.rows for count in report.faults} == {"duplicate": (6, 7)}
 
 
 def test_at_its_bound_the_memory_of_rows_keeps_what_it_has() -> None:

@@ -94,6 +94,7 @@ def test_what_roles_and_texts_do_not_say_is_kept_too(tmp_path: Path) -> None:
                 {"role": "assistant", "content": "", "tool_calls": [call], "reasoning_content": "hm"},
                 {"role": "tool", "content": "2", "tool_call_id": "c1", "name": "add"},
                 {**HELLO[1], "weight": 0},
+                {**HELLO[1], "weight": 0.1},
                 *HELLO,
             ],
             "tools": [tool],
@@ -116,7 +117,7 @@ _texts = st.text(max_size=6) | st.sampled_from(["\0", "\ud800", "null", "2026-01
 _values = _texts | st.sampled_from([None, 3, [{"type": "text", "text": "part"}]])
 _turns = st.fixed_dictionaries(
     {"from": st.sampled_from(["human", "gpt", "system", "human", "gpt", "oracle", "function_call"]), "value": _values},
-    optional={"weight": st.sampled_from([None, 0, 1]), "id": st.integers(), "name": st.none() | _texts},
+    optional={"weight": st.sampled_from([None, 0, 1, 0.1]), "id": st.integers(), "name": st.none() | _texts},
 )
 _rows = st.fixed_dictionaries(
     {"conversations": st.lists(_turns, max_size=4)},

@@ -62,6 +62,27 @@ def test_a_message_of_weight_zero_is_not_trained(tmp_path: Path, key: str) -> No
 
 
 @pytest.mark.parametrize(
+    ("given", "weight"),
+    [
+        ({"weight": 0.25}, 0.25),
+        ({"loss_weight": 100, "weight": None}, 100.0),
+        ({"loss_weight": 0.5, "weight": 0.5}, 0.5),
+        ({"step_loss_mask": 1, "weight": 0.5}, 0.5),
+        ({"step_loss_mask": 0.5}, 0.0),
+        ({"step_loss_mask": 2, "loss_weight": 0.0}, 0.0),
+        ({"step_loss_mask": True}, 1.0),
+        ({}, 1.0),
+    ],
+)
+def test_an_answer_has_the_weight_that_its_keys_agree_on(tmp_path: Path, given: dict[str, Any], weight: float) -> None:
+    (conversation,) = read(
+        write(tmp_path, [{"messages": [HELLO[0], {**HELLO[1], "weight": 1}, {**HELLO[1], **given}]}])
+    )
+    assert conversation is not None
+    assert [message.weight for message in conversation.messages] == [0.0, 1.0, weight]
+
+
+@pytest.mark.parametrize(
     "row",
     [
         {

@@ -160,7 +160,9 @@ def test_tools_are_written_once_before_the_first_message() -> None:
     for kind, answer in (("qwen", "Hello"), ("qwen3", "<think>\n\n</think>\n\nHello")):
         first, *rest = loss_mask(kind, tokenizer)(conversation)
         assert whole.startswith(first.text)
-        assert [piece.text[start:stop] for piece in rest for start, stop in piece.learned] == [f"{answer}<|im_end|>\n"]
+        assert [piece.text[start:stop] for piece in rest for start, stop, _ in piece.learned] == [
+            f"{answer}<|im_end|>\n"
+        ]
 
 
 # Token ids of the demo's tokenizer, so that these lists are checked everywhere.
@@ -195,6 +197,26 @@ def test_text_that_looks_like_another_answer_is_refused_under_qwen3_5() -> None:
     tokenizer = ChatTokenizer.load(BASE_FOLDER)
     with pytest.raises(TemplateUnfit, match=r"writes 2 headers .* for 1 answers"):
         loss_mask("qwen3_5", tokenizer)(Conversation((user("<|im_start|>assistant\n"), assistant("1"))))
+
+
+@pytest.mark.parametrize("num_rows", [1, 64])  # by the definition, and by the table of words
+@pytest.mark.parametrize("kind", ["qwen", "qwen3", "qwen3_5", "distill_qwen"])
+def test_the_tokens_of_an_answer_have_its_weight(kind: LossMaskType, num_rows: int) -> None:
+    answers = Message("assistant", "It is 3.", 2.5), Message("assistant", "It is 1.", 0.25)
+    tokenizer = ChatTokenizer.load(BASE_FOLDER)
+    mask = loss_mask(kind, tokenizer)
+    rendering = mask(Conversation((user("1?"), answers[0], user("1?"), assistant("3"), user("1?"), answers[1])))
+    sample = mark(tokenizer, [rendering] * num_rows)[-1]
+    weighted = [(token, weight) for token, weight in zip(sample.ids, sample.weights(), strict=True) if weight]
+    written = [
+        (weight, tokenizer.decode([token for token, each in weighted if each == weight])) for weight in (2.5, 1, 0.25)
+    ]
+    end = "<|im_end|>\n"
+    if kind == "distill_qwen":
+        assert written == [(2.5, ""), (1, ""), (0.25, "It is 1.")]
+    else:
+        assert written == [(2.5, f"It is 3.{end}"), (1, f"3{end}"), (0.25, f"It is 1.{end}")]
+    assert len(weighted) == sample.num_learned
 
 
 @given(conversations(tools=False))

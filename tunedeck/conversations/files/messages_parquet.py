@@ -29,7 +29,7 @@ _CALL: Final = pa.struct(
 _WIDE_TURN: Final = pa.struct(
     [
         *TURN,
-        ("weight", pa.int8()),
+        ("weight", pa.float64()),
         ("reasoning_content", pa.string()),
         ("tool_calls", pa.list_(_CALL)),
         ("name", pa.string()),
@@ -102,7 +102,7 @@ def _narrow_batch(conversations: Sequence[Conversation]) -> pa.RecordBatch:
 
 def _is_narrow_message(message: Message) -> bool:
     more = message.reasoning_content or message.tool_calls or message.name or message.tool_call_id
-    return not more and message.trained == (message.role == "assistant")
+    return not more and message.weight == (message.role == "assistant")
 
 
 def _wide_batch(conversations: Sequence[Conversation]) -> pa.RecordBatch:
@@ -117,7 +117,7 @@ def _wide_row(conversation: Conversation) -> dict[str, Any]:
 def _wide_message(message: Message) -> dict[str, Any]:
     written = message.as_dict()
     if message.role == "assistant":
-        written["weight"] = int(message.trained)
+        written["weight"] = message.weight
     for call in written.get("tool_calls", ()):
         if not isinstance(call["function"]["arguments"], str):
             arguments = json.dumps(call["function"]["arguments"], ensure_ascii=False)

@@ -24,6 +24,7 @@ class Batch:
     num_tokens: int
     num_trained_tokens: int
     loss_denominator: int  # trained tokens, or conversations
+    loss_weight: float  # how much its loss counts beside that of other batches: sum of weights, or conversations
     num_padded_tokens: int
     num_attended_pairs: int  # of a token and one that it attends to, as flops.py counts them
 
@@ -54,16 +55,23 @@ class Packer:
         plan = pack(lengths, self.layout)
         num_tokens = sum(lengths)
         num_trained_tokens = int(self.samples.num_learned_S[list(indices)].sum())
+        sum_of_weights = float(self.samples.sums_of_weights[list(indices)].sum())
+        conversations = num_learning(self.samples, indices)
         return Batch(
-            self._microbatches(indices, plan[self.data_parallel_rank], lengths),
+            self._microbatches(indices, plan[self.data_parallel_rank], lengths, num_trained_tokens / sum_of_weights),
             num_tokens=num_tokens,
             num_trained_tokens=num_trained_tokens,
-            loss_denominator=num_trained_tokens if self.per_token_loss else num_learning(self.samples, indices),
+            loss_denominator=num_trained_tokens if self.per_token_loss else conversations,
+            loss_weight=sum_of_weights if self.per_token_loss else conversations,
             num_padded_tokens=padded_tokens(plan, lengths, self.layout) - num_tokens,
             num_attended_pairs=causal_pairs(lengths),
         )
 
-    def _microbatches(self, indices: Sequence[int], bins: list[Bin], lengths: Sequence[int]) -> tuple[Microbatch, ...]:
+    def _microbatches(
+        self, indices: Sequence[int], bins: list[Bin], lengths: Sequence[int], weight_scale: float
+    ) -> tuple[Microbatch, ...]:
+        """Megatron adds up the divisor of a batch in whole numbers. So weights are scaled to a mean of 1 over the
+        trained tokens of the global batch, whose number then is the divisor."""
         return tuple(
             build_microbatch(
                 self.samples,
@@ -72,6 +80,7 @@ class Packer:
                 self.pad_id,
                 at_least=length,
                 per_token_loss=self.per_token_loss,
+                weight_scale=weight_scale,
             ).part(self.context_parallel_rank, self.context_parallel_size)
             for bin_, length in zip(bins, padded_lengths(bins, lengths, self.layout), strict=True)
         )

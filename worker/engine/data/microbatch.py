@@ -23,7 +23,7 @@ from worker.engine.data.samples import Samples
 
 @dataclass(frozen=True)
 class Microbatch:
-    """`labels_1T[0, i]` is the token that position i shall predict; where `loss_mask_1T` is 0 it does not count."""
+    """`labels_1T[0, i]` is the token that position i shall predict; `loss_mask_1T` is its weight in the loss."""
 
     tokens_1T: Tensor  # int64
     labels_1T: Tensor  # int64
@@ -87,11 +87,13 @@ def build_microbatch(
     at_least: int = 0,
     *,
     per_token_loss: bool = True,
+    weight_scale: float = 1.0,
 ) -> Microbatch:
     """Pack the samples end to end, each padded to a whole sequence of the layout, and all to a whole microbatch of
     `at_least` so many tokens.
 
-    Without `per_token_loss` each sample counts as much as any other: its trained tokens share a weight of 1.
+    The weights of tokens are multiplied by `weight_scale`. Without `per_token_loss` each sample counts as much as any
+    other: its trained tokens share a weight of 1, in proportion to theirs.
     """
     lengths = [samples.length(index) for index in indices]
     rooms = [layout.padded_sequence(length) for length in lengths]
@@ -109,8 +111,9 @@ def build_microbatch(
         tokens_T[start:stop] = tokens_L
         # Each position predicts what follows it; the last one of a sample predicts nothing.
         labels_T[start : stop - 1] = tokens_L[1:]
-        learned_L = samples.learned(index)[1:]
-        loss_mask_T[start : stop - 1] = learned_L if per_token_loss else learned_L / max(learned_L.sum(), 1)
+        weights_L = samples.weights(index)[1:]
+        scale = weight_scale if per_token_loss else 1 / (weights_L.sum() or 1)
+        loss_mask_T[start : stop - 1] = weights_L * scale
     trained_N = np.flatnonzero(loss_mask_T)
     return Microbatch(
         tokens_1T=torch.from_numpy(tokens_T).unsqueeze(0),

@@ -1,7 +1,8 @@
 """One pass of a global batch through the model, by Megatron's own schedule, and the loss over all ranks.
 
-The loss is the sum over all trained tokens of the global batch divided by their number; without
-`calculate_per_token_loss`, the mean over conversations of their own means, for which the tokens come with weights.
+The loss is the mean over all trained tokens of the global batch, each with the weight of its message: the weighted sum
+divided by the sum of the weights. Without `calculate_per_token_loss` it is the mean over conversations of their own
+weighted means. Microbatches come with weights that are scaled so that the divisor is a whole number.
 Dividing per microbatch was rejected: it would weigh a token by how its batch happened to be packed.
 
 Shapes: T tokens of a packed microbatch, N of them trained.

@@ -147,15 +147,15 @@ class TrainingLoop:
         gather_params(state.chunks, state.optimizer)
         for chunk in state.chunks:
             chunk.eval()
-        summed, denominator = 0.0, 0
+        summed = weight = 0.0
         for batch in self._setup.data.validation():
             self._whereabouts.at("validation", is_timed=True)
             loss = forward_backward(state.chunks, batch, self._setup.platform, forward_only=True)
-            summed += float(loss) * batch.loss_denominator
-            denominator += batch.loss_denominator
+            summed += float(loss) * batch.loss_weight
+            weight += batch.loss_weight
         for chunk in state.chunks:
             chunk.train()
-        return summed / denominator
+        return summed / weight
 
     def _save(self) -> None:
         """Begin a checkpoint of this state, or write it, as `async_save` says."""

@@ -55,7 +55,7 @@ function turn(message) {
   box.dataset.role = message.role;
   const name = document.createElement("span");
   name.className = "role";
-  name.textContent = [message.role, message.name, message.trained ? "trained" : ""].filter(Boolean).join(" · ");
+  name.textContent = [message.role, message.name, learning(message)].filter(Boolean).join(" · ");
   box.append(name);
   if (message.reasoning_content) box.append(aside("thinks", message.reasoning_content));
   box.append(message.content);
@@ -64,6 +64,12 @@ function turn(message) {
     box.append(aside(`calls ${tool}`, typeof given === "string" ? given : JSON.stringify(given, null, 2)));
   }
   return box;
+}
+
+/** `weight` is there only where it is neither 0 nor 1. */
+function learning({ trained, weight }) {
+  if (!trained) return "";
+  return weight === undefined ? "trained" : `trained, weight ${weight}`;
 }
 
 function aside(title, text) {

@@ -6,7 +6,7 @@
 const SPECIAL = /^<[^<>\s]{1,60}>$|^\[[A-Z_]{2,20}\]$/;
 const SHOWN_AT_FIRST = 4000;
 
-/** @typedef {{id: number, text: string, trained: boolean, differs: boolean}} Token */
+/** @typedef {{id: number, text: string, trained: boolean, weight?: number, differs: boolean}} Token */
 
 /**
  * @param {HTMLElement} place

@@ -47,7 +47,8 @@ function difference(sample) {
 }
 
 function described(token, index) {
-  const state = token.trained ? "trained" : "not trained";
+  const weight = token.weight === undefined ? "" : `, weight ${token.weight}`;
+  const state = token.trained ? `trained${weight}` : "not trained";
   const other = token.differs ? ", not in the other writing" : "";
   return `#${count(index)}  id ${token.id}  ${JSON.stringify(token.text)}  ${state}${other}`;
 }

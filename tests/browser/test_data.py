@@ -28,12 +28,15 @@ OWN_DIGEST_IS_RIGHT = """async () => {
 
 def test_a_file_is_looked_into_added_and_shown_token_by_token(page: Page, tmp_path: Path) -> None:
     page.goto("/data")
-    page.set_input_files("#u-file", write_dataset(tmp_path / "my chats.jsonl", num_rows=25))
+    file = write_dataset(tmp_path / "my chats.jsonl", num_rows=25)
+    file.write_text(file.read_text().replace('"content": "2"', '"content": "2", "weight": 0.5', 1))
+    page.set_input_files("#u-file", file)
     expect(page.locator("#found")).to_contain_text("No fault in 25 rows.")
     expect(page.locator("#u-name")).to_have_value("my-chats")
     page.click("#add button.primary")
     page.wait_for_url("**/data/my-chats")
     expect(page.locator("#row-1")).to_contain_text("0+1?")
+    expect(page.locator("#row-2")).to_contain_text("assistant · trained, weight 0.5")
     page.locator("#row-2 h3 a").click()
     view = page.locator("#token-view")
     expect(view).to_contain_text("Exactly as the model's chat template writes it")
@@ -44,7 +47,7 @@ def test_a_file_is_looked_into_added_and_shown_token_by_token(page: Page, tmp_pa
     page.keyboard.press("ArrowRight")
     expect(view.locator('[data-part="detail"]')).to_contain_text("not trained")
     trained.first.hover()
-    expect(view.locator('[data-part="detail"]')).to_contain_text('"2"  trained')
+    expect(view.locator('[data-part="detail"]')).to_contain_text('"2"  trained, weight 0.5')
     page.click("#row-next")
     expect(view.locator('[data-part="count"]')).to_contain_text("Row 3")
     assert "row=3" in page.url

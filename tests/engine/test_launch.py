@@ -67,6 +67,7 @@ def test_a_run_alone_leaves_spec_events_and_an_export_that_transformers_loads(
         "t": 0,
         "outcome": "succeeded",
         "step": 6,
+        "why": "",
     }
     assert "step 6/6 | loss" in output
     assert "Warning" not in output

@@ -38,7 +38,7 @@ def test_a_run_from_the_form_survives_a_killed_backend_without_a_gap(chromium: B
     _wait_for_points(page, 6)
     up.backend().kill()
     _wait_for_points(page, NUM_STEPS * 2 // 3)
-    page.screenshot(path=SCREENS / "live-run-1440-light.png", full_page=True)
+    page.screenshot(path=SCREENS / "live-run-1440-light.png")
     expect(page.locator("#run-state")).to_have_text(re.compile("succeeded|failed"), timeout=240_000)
     assert page.inner_text("#run-fault") == ""
     expect_every_step(page, NUM_STEPS)

@@ -39,6 +39,22 @@ export function showProgress(bar, state, done, total) {
   bar.firstElementChild.style.setProperty("--done", String(share(done, total)));
 }
 
+/**
+ * A row of a table that stacks on a narrow screen, where each cell shows its label.
+ * @param {[string, string | Node, string?][]} cells label, content, class
+ */
+export function tableRow(cells) {
+  const row = document.createElement("tr");
+  for (const [label, content, kind] of cells) {
+    const cell = document.createElement("td");
+    cell.dataset.label = label;
+    if (kind) cell.className = kind;
+    cell.append(content);
+    row.append(cell);
+  }
+  return row;
+}
+
 /** A time element that `keepTimesFresh` keeps up to date. */
 export function sinceElement(unixSeconds) {
   const element = document.createElement("time");

@@ -1,7 +1,7 @@
 /** The tab of files that a run left for other tools: fetched each time it is shown, since nothing announces them. */
 
 import { get } from "../api.js";
-import { byId, showFault, sinceElement } from "../dom.js";
+import { byId, showFault, sinceElement, tableRow } from "../dom.js";
 import { count, size } from "../format.js";
 
 const KINDS = {
@@ -32,22 +32,13 @@ export class ArtifactList {
 }
 
 function rowOf(jobId, item) {
-  const row = document.createElement("tr");
-  const cells = [
+  return tableRow([
     ["Kind", KINDS[item.kind] ?? item.kind],
     ["File", linkOf(jobId, item), "mono"],
     ["Attempt", count(item.attempt), "num"],
     ["Size", size(item.size_bytes), "num"],
     ["Written", sinceElement(item.changed_at), "num"],
-  ];
-  for (const [label, content, kind] of cells) {
-    const cell = document.createElement("td");
-    cell.dataset.label = label;
-    if (kind) cell.className = kind;
-    cell.append(content);
-    row.append(cell);
-  }
-  return row;
+  ]);
 }
 
 function linkOf(jobId, item) {

@@ -1,7 +1,7 @@
 /** The tab of checkpoints and exports: fetched when it is shown and when one is written or removed. */
 
 import { get } from "../api.js";
-import { byId, showFault, sinceElement } from "../dom.js";
+import { byId, showFault, sinceElement, tableRow } from "../dom.js";
 import { count, size } from "../format.js";
 
 const FORMS = { dist_checkpointing: "Megatron checkpoint", huggingface: "Hugging Face folder" };
@@ -34,20 +34,11 @@ export class CheckpointList {
 }
 
 function rowOf(item) {
-  const row = document.createElement("tr");
-  const cells = [
+  return tableRow([
     ["Step", count(item.step)],
     ["Form", FORMS[item.format] ?? item.format],
     ["Path", item.path, "mono"],
     ["Size", size(item.size_bytes), "num"],
     ["Written", sinceElement(item.created_at), "num"],
-  ];
-  for (const [label, content, kind] of cells) {
-    const cell = document.createElement("td");
-    cell.dataset.label = label;
-    if (kind) cell.className = kind;
-    cell.append(content);
-    row.append(cell);
-  }
-  return row;
+  ]);
 }

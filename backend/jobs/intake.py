@@ -40,9 +40,12 @@ def read_spec(raw: dict[str, Any]) -> JobSpec:
 
 @dataclass(frozen=True)
 class Intake:
-    """A spec that can run, and the ids of the data sets that it needs; "" for a validation data set that it has not."""
+    """A spec that can run, on which model and host, and the ids of the data sets that it needs; "" for a validation
+    data set that it has not."""
 
     resolved: ResolvedSpec
+    model: ModelFacts
+    host: HostFacts
     dataset_id: str
     validation_dataset_id: str
 
@@ -60,19 +63,19 @@ def resolve_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Int
     if problems or model is None or dataset is None:
         raise spec_invalid(tuple(problems))
     validation = _dataset_facts(*held_out) if held_out else None
-    resolved = resolve(spec, _model_facts(model), _dataset_facts(*dataset), _hosts(session, now), validation)
-    return Intake(resolved, dataset[0].id, held_out[0].id if held_out else "")
+    facts, alive = _model_facts(model), _hosts(session, now)
+    resolved = resolve(spec, facts, _dataset_facts(*dataset), alive, validation)
+    host = choose_host(spec, alive, [])
+    assert host is not None, "without a host nothing is resolved"
+    return Intake(resolved, facts, host, dataset[0].id, held_out[0].id if held_out else "")
 
 
 def check_spec(session: Session, owner: str, spec: JobSpec, now: float) -> CheckedSpec:
     """What `spec` would become, and whether it fits the host that it is resolved for. Raises SpecInvalid."""
-    resolved = resolve_spec(session, owner, spec, now).resolved
-    model, host = models.named(session, spec.model), choose_host(spec, _hosts(session, now), [])
-    if model is None or host is None:
-        raise RuntimeError("a model or host that was there in this transaction is gone")
-    capacity = capacity_bytes(host, resolved.hardware.num_devices)
-    memory = estimate_memory(architecture_of(model.config), resolved, capacity)
-    return CheckedSpec(resolved=resolved, memory=memory, problems=())
+    intake = resolve_spec(session, owner, spec, now)
+    capacity = capacity_bytes(intake.host, intake.resolved.hardware.num_devices)
+    memory = estimate_memory(architecture_of(intake.model.config), intake.resolved, capacity)
+    return CheckedSpec(resolved=intake.resolved, memory=memory, problems=())
 
 
 def _dataset(

@@ -7,7 +7,6 @@ depend on their order, so the bound is that of rounding, not of equality.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,9 @@ import pytest
 import torch
 
 from tests.engine.conftest import sums as sums
-from tests.engine.tiny import events, free_port, losses, resolved_spec, start, write_model
+from tests.engine.tiny import events, losses, resolved_spec, write_model
 from tests.engine.training.qwen3_moe import write_moe_model
+from tests.engine.training.train_together import train_together, training
 from tunedeck.resolved import ResolvedSpec
 
 pytestmark = pytest.mark.skipif(torch.cuda.device_count() < 2, reason="there are no two GPUs")
@@ -44,10 +44,10 @@ def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Pa
         "experts": write_moe_model(root / "experts"),
     }
     folders = {name: root / f"run-{name.replace(' ', '-')}" for name in [*models, *LAYOUTS]}
-    one = [_training(_spec(models[kind], sums, 1, {}), folders[kind]) for kind in models]
-    two = [_training(_spec(models[kind], sums, 2, layout), folders[name]) for name, (kind, layout) in LAYOUTS.items()]
+    one = [training(_spec(models[kind], sums, 1, {}), folders[kind]) for kind in models]
+    two = [training(_spec(models[kind], sums, 2, layout), folders[name]) for name, (kind, layout) in LAYOUTS.items()]
     for num_gpus, trainings in ((1, one), (2, two)):
-        _run(num_gpus, trainings, root / f"{num_gpus}.json")
+        train_together(num_gpus, trainings, root, patience_s=500)
     return folders
 
 
@@ -58,25 +58,6 @@ def test_two_gpus_draw_the_curve_of_one(curves: dict[str, Path], layout: str) ->
     torch.testing.assert_close(torch.tensor(losses(two)), torch.tensor(losses(one)), rtol=0.01, atol=0)
     expected, norms = ([event["metrics"]["grad_norm"] for event in events(run, "step")] for run in (one, two))
     torch.testing.assert_close(torch.tensor(norms), torch.tensor(expected), rtol=0.05, atol=0)
-
-
-def _run(num_gpus: int, trainings: list[dict[str, Any]], list_file: Path) -> None:
-    list_file.write_text(json.dumps(trainings))
-    process = start(num_gpus, "tests.engine.training.several_layouts", str(list_file))
-    try:
-        output, _ = process.communicate(timeout=500)
-    finally:
-        process.kill()
-    assert process.returncode == 0, output
-
-
-def _training(spec: ResolvedSpec, folder: Path) -> dict[str, Any]:
-    return {
-        "spec": spec.model_dump(mode="json"),
-        "folder": str(folder),
-        "resume_from": "",
-        "port": free_port(),
-    }
 
 
 def _spec(model: Path, data: Path, num_devices: int, parallelism: dict[str, Any]) -> ResolvedSpec:

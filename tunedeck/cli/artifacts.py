@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tunedeck.cli.options import DataDirOption, JobArgument, JsonOption, TokenOption, UrlOption, open_client
+from tunedeck.cli.options import DataDirOption, JobArgument, JsonOption, TokenOption, UrlOption, open_client, print_json
 
 
 def artifacts(
@@ -28,6 +27,6 @@ def artifacts(
             for artifact in found:
                 client.fetch_artifact(job_id, artifact, to / str(artifact.attempt) / artifact.path)
     if as_json:
-        typer.echo(json.dumps([artifact.model_dump(mode="json") for artifact in found], indent=2))
+        print_json(found)
         return
     print_artifacts(found)

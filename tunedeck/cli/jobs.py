@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import json
 from typing import Annotated
 
 import typer
 
-from tunedeck.cli.options import DataDirOption, JobArgument, JsonOption, TokenOption, UrlOption, open_client
+from tunedeck.cli.options import DataDirOption, JobArgument, JsonOption, TokenOption, UrlOption, open_client, print_json
 from tunedeck.lifecycle import JobState
 
 
@@ -26,7 +25,7 @@ def list_jobs(
     with open_client(url, token, data_dir) as client:
         jobs = list(itertools.islice(client.jobs(state=state or (), limit=min(limit, 100)), limit))
     if as_json:
-        typer.echo(json.dumps([job.model_dump(mode="json") for job in jobs], indent=2))
+        print_json(jobs)
         return
     print_jobs(jobs)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from tests.engine.tiny import events, free_port, losses, resolved_spec, start, train_here, write_model
+from tests.engine.tiny import events, losses, resolved_spec, train_here, write_model
 from tests.engine.training.qwen3_moe import write_moe_model
+from tests.engine.training.train_together import train_together, training
 from tunedeck.errors import Conflict
 from tunedeck.resolved import ResolvedSpec
 
@@ -48,29 +48,13 @@ def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
         for name, parallelism in layouts.items():
             folders[name] = root / name.replace(" ", "-")
             save_interval = 2 if name == "expert and tensor" else 0
-            trainings.append(_training(_spec(models[kind], sums, 4, parallelism, save_interval), folders[name]))
+            trainings.append(training(_spec(models[kind], sums, 4, parallelism, save_interval), folders[name]))
     folders["resumed"] = root / "resumed"
     checkpoint = folders["expert and tensor"] / "checkpoints" / "iter_0000002"
     resumed = _spec(models["experts"], sums, 4, EXPERTS["expert and pipeline"])
-    trainings.append(_training(resumed, folders["resumed"], str(checkpoint)))
-    list_file = root / "trainings.json"
-    list_file.write_text(json.dumps(trainings))
-    process = start(4, "tests.engine.training.several_layouts", str(list_file))
-    try:
-        output, _ = process.communicate(timeout=240)
-    finally:
-        process.kill()
-    assert process.returncode == 0, output
+    trainings.append(training(resumed, folders["resumed"], checkpoint))
+    train_together(4, trainings, root, patience_s=240)
     yield folders
-
-
-def _training(spec: ResolvedSpec, folder: Path, resume_from: str = "") -> dict[str, Any]:
-    return {
-        "spec": spec.model_dump(mode="json"),
-        "folder": str(folder),
-        "resume_from": resume_from,
-        "port": free_port(),
-    }
 
 
 def _spec(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from tests.engine.tiny import events, free_port, losses, resolved_spec, run_engine, start, train_here, write_model
+from tests.engine.tiny import events, losses, resolved_spec, run_engine, train_here, write_model
+from tests.engine.training.train_together import train_together, training
 from tunedeck.resolved import ResolvedSpec
 
 TENSOR = {"tensor_model_parallel_size": 2}
@@ -43,37 +43,19 @@ def curves(tiny_qwen3: Path, sums: Path, tmp_path_factory: pytest.TempPathFactor
     train_here(_spec(tiny_qwen3, sums, 1, {}), folders["one process"])
     trainings = []
     for name, parallelism in LAYOUTS.items():
-        resume_from = folders["one process"] / "checkpoints" / "iter_0000003" if name.startswith("resumed") else ""
-        trainings.append(
-            {
-                "spec": _spec(tiny_qwen3, sums, 2, parallelism).model_dump(mode="json"),
-                "folder": str(folders[name]),
-                "resume_from": str(resume_from),
-                "port": free_port(),
-            }
-        )
+        resume_from = folders["one process"] / "checkpoints" / "iter_0000003" if name.startswith("resumed") else None
+        trainings.append(training(_spec(tiny_qwen3, sums, 2, parallelism), folders[name], resume_from))
     for name in TRIED_AGAIN:
         folder = folders[name].with_name(f"{folders[name].name}-again")
         folders[f"{name}, again"] = folder
         checkpoint = folders[name] / "checkpoints" / "iter_0000003"
-        spec = _spec(tiny_qwen3, sums, 2, LAYOUTS[name]).model_dump(mode="json")
-        trainings.append({"spec": spec, "folder": str(folder), "resume_from": str(checkpoint), "port": free_port()})
+        trainings.append(training(_spec(tiny_qwen3, sums, 2, LAYOUTS[name]), folder, checkpoint))
     for saved, moved_to in MOVED:
         name = f"{saved}, moved to {moved_to}"
         folders[name] = root / name.replace(" ", "-")
         checkpoint = folders[saved] / "checkpoints" / "iter_0000003"
-        spec = _spec(tiny_qwen3, sums, 2, LAYOUTS[moved_to]).model_dump(mode="json")
-        trainings.append(
-            {"spec": spec, "folder": str(folders[name]), "resume_from": str(checkpoint), "port": free_port()}
-        )
-    list_file = root / "trainings.json"
-    list_file.write_text(json.dumps(trainings))
-    process = start(2, "tests.engine.training.several_layouts", str(list_file))
-    try:
-        output, _ = process.communicate(timeout=180)
-    finally:
-        process.kill()
-    assert process.returncode == 0, output
+        trainings.append(training(_spec(tiny_qwen3, sums, 2, LAYOUTS[moved_to]), folders[name], checkpoint))
+    train_together(2, trainings, root, patience_s=180)
     yield folders
 
 

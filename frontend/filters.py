@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -160,7 +160,32 @@ def plain(value: Any) -> str:
     return str(value)
 
 
+def leaves(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The fields of a section with those of its parts, which are called by both names: `policy overlong`."""
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from ((f"{name} {inner}", each) for inner, each in leaves(value))
+        else:
+            yield name, value
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     function.__name__: function
-    for function in (number, count, si, size, duration, seconds, percent, share, ago, iso, clock, scene, words, plain)
+    for function in (
+        number,
+        count,
+        si,
+        size,
+        duration,
+        seconds,
+        percent,
+        share,
+        ago,
+        iso,
+        clock,
+        scene,
+        words,
+        plain,
+        leaves,
+    )
 }

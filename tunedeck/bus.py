@@ -14,7 +14,7 @@ from pydantic import Field, TypeAdapter
 
 from tunedeck.fault import FaultScene
 from tunedeck.resolved import ResolvedSpec
-from tunedeck.spec import Component
+from tunedeck.spec import Component, LauncherName
 
 EVENTS_STREAM = "tunedeck:events"
 RUN_ATTEMPT_TASK = "tunedeck.run_attempt"
@@ -61,7 +61,11 @@ class Device(Component):
 
 
 class HostFacts(Component):
-    """What a worker says of its machine. A host without GPUs offers its cores, each as one device of kind cpu."""
+    """What a worker says of its machine. A host without GPUs offers its cores, each as one device of kind cpu.
+
+    With the launcher `ray` it speaks for a whole Ray cluster: its devices are those of all nodes, one node after the
+    other, and Ray deals them out.
+    """
 
     name: str
     kind: Literal["cpu", "cuda"]
@@ -70,6 +74,8 @@ class HostFacts(Component):
     cuda_version: str
     transformer_engine_version: str = Field(description='"" where it cannot be imported')
     worker_version: str
+    launcher: LauncherName = "local"
+    num_devices_of_nodes: tuple[int, ...] = Field((), description="of each node of a Ray cluster")
 
 
 class ExitReport(Component):
@@ -93,10 +99,13 @@ class HelloMessage(Component):
 
 
 class HeartbeatMessage(Component):
+    """`phase`: what the attempt's launcher waits for before the engine can speak for itself; "" for nothing."""
+
     kind: Literal["heartbeat"] = "heartbeat"
     job_id: str
     attempt: int
     host: str
+    phase: str = ""
 
 
 class EventsMessage(Component):

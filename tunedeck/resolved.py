@@ -18,6 +18,7 @@ from tunedeck.spec import (
     DecayStyle,
     Evaluation,
     Fp8Recipe,
+    LauncherName,
     LossMaskType,
     Parallelism,
     RecomputeMethod,
@@ -138,12 +139,22 @@ class ResolvedTracking(Component):
 
 
 class ResolvedHardware(Component):
-    """`device` decides gloo or NCCL, local or Transformer Engine layers; nothing else in the engine asks."""
+    """`device` decides gloo or NCCL, local or Transformer Engine layers; nothing else in the engine asks.
+
+    `num_devices` are all of the job, `num_nodes` divides them. `is_spread`: no two nodes may be the same host.
+    """
 
     device: Literal["cpu", "cuda"]
     num_devices: int
     data_parallel_size: int
     threads_per_process: int
+    launcher: LauncherName = "local"
+    num_nodes: int = 1
+    is_spread: bool = False
+
+    @property
+    def num_devices_per_node(self) -> int:
+        return self.num_devices // self.num_nodes
 
 
 class ResolvedSpec(Component):

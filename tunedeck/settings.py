@@ -12,6 +12,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from tunedeck.run_folder import token_cache
+from tunedeck.spec import LauncherName
 
 
 class Settings(BaseSettings):
@@ -29,6 +30,8 @@ class Settings(BaseSettings):
     )
     allowed_hosts: tuple[str, ...] = Field((), description="further host names by which the pages may be reached")
     host_name: str = Field("", description="name of this worker's host; \"\": the machine's own")
+    launcher: LauncherName = Field("local", description="what this worker starts attempts with; ray: for a Ray cluster")
+    ray_address: str = Field("auto", description="of the Ray cluster's head, as HOST:PORT; auto: the one of this node")
     heartbeat_s: float = Field(2.0, gt=0)
     lease_s: float = Field(15.0, gt=0, description="an attempt without a heartbeat for so long is given up")
     stop_grace_s: float = Field(60.0, gt=0, description="time for a last checkpoint before the processes are ended")

@@ -23,6 +23,7 @@ WsdDecayStyle = Literal["exponential", "linear", "cosine", "minus_sqrt"]
 Fp8Recipe = Literal["delayed", "tensorwise", "blockwise", "mxfp8"]
 RecomputeMethod = Literal["uniform", "block"]
 WandbMode = Literal["offline", "online"]
+LauncherName = Literal["local", "ray"]
 Label = Annotated[str, Field(pattern=r"^[^\s/\\#?%:]{1,128}$", description="no spaces, none of / \\ # ? % :")]
 
 
@@ -192,7 +193,13 @@ class Tracking(Component):
 
 
 class Resources(Component):
+    """Devices of one host, or of several hosts of a Ray cluster."""
+
     num_devices: int = Field(1, ge=1, le=4096, description="GPUs; on a host without GPUs, CPU processes")
+    launcher: LauncherName = Field("local", description="local: on one host; ray: on hosts of a Ray cluster")
+    num_nodes: Annotated[int, Field(ge=1, le=1024)] | None = Field(
+        None, description="different hosts that share the devices evenly, only with ray; none: as few as can hold them"
+    )
 
 
 class JobSpec(Component):

@@ -78,6 +78,8 @@ class Batch:
         match message:
             case EventsMessage():
                 self._events(job, attempt, message)
+            case HeartbeatMessage():
+                self._phase(job, message)
             case LogMessage():
                 log_lines.store(self._session, attempt, message)
             case EndedMessage():
@@ -91,6 +93,13 @@ class Batch:
         attempt.lease_expires_at = self._now + self._settings.lease_s
         if job.state == JobState.PLACING:
             self._transition(job, JobState.STARTING, f"{attempt.host} has begun")
+
+    def _phase(self, job: JobRow, message: HeartbeatMessage) -> None:
+        """What the launcher waits for. Once it waits no more the engine says its own phases."""
+        if message.phase and job.phase != message.phase and job.state == JobState.STARTING:
+            job.phase = message.phase
+            self.announced_jobs.discard(job.id)
+            self.changed_jobs[job.id] = job
 
     def _events(self, job: JobRow, attempt: AttemptRow, message: EventsMessage) -> None:
         parsed = lines.parse(message, attempt.ingested_seq + 1)

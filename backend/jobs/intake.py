@@ -73,7 +73,7 @@ def resolve_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Int
 def check_spec(session: Session, owner: str, spec: JobSpec, now: float) -> CheckedSpec:
     """What `spec` would become, and whether it fits the host that it is resolved for. Raises SpecInvalid."""
     intake = resolve_spec(session, owner, spec, now)
-    capacity = capacity_bytes(intake.host, intake.resolved.hardware.num_devices)
+    capacity = capacity_bytes(intake.host, intake.resolved.hardware)
     memory = estimate_memory(architecture_of(intake.model.config), intake.resolved, capacity)
     return CheckedSpec(resolved=intake.resolved, memory=memory, problems=())
 

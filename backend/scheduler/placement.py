@@ -22,20 +22,28 @@ from tunedeck.lifecycle import JobState
 from tunedeck.resolved import ResolvedHardware, ResolvedSpec
 
 WHO = "scheduler"
+# Of a Ray cluster. Ray has a queue of its own, but each attempt in it costs the worker a process of some 150 MB.
+MOST_ATTEMPTS_IN_RAY = 16
 
 
 @dataclass(frozen=True)
 class Offer:
-    """What a host has: `free` of its `total` devices."""
+    """What a host has: `free` of its `total` devices. For a Ray cluster, which deals out its devices itself, places
+    for attempts are counted instead."""
 
     host: str
     kind: str
     total: int
     free: int
+    launcher: str = "local"
 
     def devices_for(self, hardware: ResolvedHardware) -> int:
         """How many devices a job would take here if the host were empty; 0 where it does not fit."""
-        if hardware.device != self.kind or hardware.num_devices > self.total:
+        if hardware.device != self.kind or hardware.launcher != self.launcher:
+            return 0
+        if self.launcher == "ray":
+            return 1
+        if hardware.num_devices > self.total:
             return 0
         return self.total if self.kind == "cpu" else hardware.num_devices
 
@@ -97,7 +105,9 @@ def overdue_messages(session: Session, now: float, patience_s: float) -> list[Di
 
 
 def _offer(host: HostRow, num_in_use: int) -> Offer:
-    return Offer(host.name, host.facts["kind"], host.num_devices, max(0, host.num_devices - num_in_use))
+    launcher = host.facts.get("launcher", "local")  # a row may be older than the field
+    total = MOST_ATTEMPTS_IN_RAY if launcher == "ray" else host.num_devices
+    return Offer(host.name, host.facts["kind"], total, max(0, total - num_in_use), launcher)
 
 
 def _place(session: Session, job: JobRow, host: str, num_devices: int, now: float, lease_s: float) -> Dispatch:
@@ -116,11 +126,17 @@ def _place(session: Session, job: JobRow, host: str, num_devices: int, now: floa
         first_step=checkpoint.step + 1 if checkpoint else 1,
     )
     session.add(attempt)
-    why = f"{num_devices} device{'s' if num_devices > 1 else ''} of {host}"
+    why = _where(ResolvedSpec.model_validate(job.resolved).hardware, host, num_devices)
     if checkpoint:
         why += f", from the checkpoint of step {checkpoint.step:,}"
     transition(session, job, JobState.PLACING, WHO, why, now)
     return _dispatch(job, attempt)
+
+
+def _where(hardware: ResolvedHardware, host: str, num_devices: int) -> str:
+    if hardware.launcher == "ray":
+        return f"Ray is asked through {host} for {hardware.num_nodes} × {hardware.num_devices_per_node} devices"
+    return f"{num_devices} device{'s' if num_devices > 1 else ''} of {host}"
 
 
 def _dispatch(job: JobRow, attempt: AttemptRow) -> Dispatch:

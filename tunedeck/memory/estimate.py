@@ -12,7 +12,7 @@ from tunedeck.component import Component
 from tunedeck.memory.activations import activation_bytes, loss_bytes
 from tunedeck.memory.model_state import gradient_bytes, optimizer_bytes, weight_bytes
 from tunedeck.memory.parameters import local_parameters
-from tunedeck.resolved import ResolvedSpec
+from tunedeck.resolved import ResolvedHardware, ResolvedSpec
 
 # CUDA's context, NCCL's buffers and kernels' workspaces, which torch's own count of allocated bytes leaves out; on a
 # CPU the interpreter and its libraries.
@@ -39,11 +39,13 @@ class MemoryEstimate(Component):
     )
 
 
-def capacity_bytes(host: HostFacts, num_devices: int) -> int:
-    """What one of `num_devices` ranks may fill: the smallest GPU of the host, or its share of the host's memory."""
+def capacity_bytes(host: HostFacts, hardware: ResolvedHardware) -> int:
+    """What one rank may fill: the smallest GPU of the host, or its share of the host's memory. A Ray cluster's memory
+    is taken to be spread evenly over its nodes."""
     if host.kind == "cuda":
         return min(device.memory_bytes for device in host.devices)
-    return host.memory_bytes // num_devices
+    num_nodes = max(1, len(host.num_devices_of_nodes))
+    return host.memory_bytes // num_nodes // hardware.num_devices_per_node
 
 
 def estimate_memory(architecture: Architecture, spec: ResolvedSpec, capacity_bytes: int) -> MemoryEstimate:

@@ -16,6 +16,7 @@ from tests.support.jobs import (
     add_job,
     add_running_job,
     ended_message,
+    event_line,
     events_message,
     facts_of,
     heartbeat,
@@ -176,3 +177,18 @@ def test_a_backend_that_no_longer_leads_leaves_the_stream_alone(ingesting: Inges
 
 def _refuse(*_: object, **__: object) -> None:
     raise redis.ConnectionError("the bus went away")
+
+
+def test_what_a_launcher_waits_for_is_told_until_the_engine_speaks(ingesting: Ingesting, database: Database) -> None:
+    with database.writing() as session:
+        job_id = add_job(session, time.time(), state="placing", attempt=1).id
+        add_attempt(session, job_id, 1, time.time())
+    waiting = heartbeat(job_id).model_copy(update={"phase": "in Ray's queue"})
+    ingesting.hear(waiting)
+    with database.reading() as session:
+        assert session.get_one(JobRow, job_id).phase == "in Ray's queue"
+        views = select(EventRow.payload).where(EventRow.job_id == job_id, EventRow.kind == "job").order_by(EventRow.id)
+        assert session.scalars(views).all()[-1]["phase"] == "in Ray's queue"
+    ingesting.hear(events_message(job_id, [event_line("phase", 1, phase="loading")]), heartbeat(job_id))
+    with database.reading() as session:
+        assert session.get_one(JobRow, job_id).phase == "loading"

@@ -9,9 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, CheckpointRow, EventRow, JobRow
-from backend.scheduler.placement import Dispatch, overdue_messages, place_queued
+from backend.db.tables import AttemptRow, CheckpointRow, EventRow, HostRow, JobRow
+from backend.scheduler.placement import MOST_ATTEMPTS_IN_RAY, Dispatch, overdue_messages, place_queued
 from tests.support.jobs import add_attempt, add_host, add_job
+from tests.support.resolved import resolved_json
 
 NOW = 1_000_000.0
 
@@ -150,3 +151,18 @@ def _checkpoint(job_id: str, attempt: int, step: int, form: str) -> CheckpointRo
     return CheckpointRow(
         job_id=job_id, attempt=attempt, path=path, step=step, format=form, size_bytes=1, created_at=NOW
     )
+
+
+def test_a_job_for_ray_takes_no_devices_and_is_bound_by_no_size(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, num_devices=8)
+        add_host(session, NOW, name="ray", num_devices=8)
+        cluster = session.get_one(HostRow, "ray")
+        cluster.facts = cluster.facts | {"launcher": "ray"}
+        over_ray = {"hardware": {"device": "cuda", "num_devices": 64, "launcher": "ray", "num_nodes": 8}}
+        for _ in range(MOST_ATTEMPTS_IN_RAY + 1):
+            add_job(session, NOW, resolved=resolved_json(**over_ray))
+        local = add_job(session, NOW, "cuda", 8)
+        hosts = {each.message.job_id: each.host for each in place(session)}
+    assert hosts.pop(local.id) == "box"
+    assert list(hosts.values()) == ["ray"] * MOST_ATTEMPTS_IN_RAY

@@ -2,6 +2,8 @@
 
 What a machine cannot tell (power on a CPU, utilisation of an unknown card) is absent from the step, never zero. With
 several ranks each rank's memory is told, too, under the name of the metric and the rank: `memory_bytes.rank3`.
+
+What follows from other points (DERIVED) is told by nobody: the backend counts it when it is asked for.
 """
 
 from __future__ import annotations
@@ -47,6 +49,7 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("fp8_smallest_scale", "FP8: smallest scale of a tensor", "", "fp8"),
     Metric("fp8_saturated_share", "FP8: tensors beyond their scale", "", "fp8"),
 )
+DERIVED: tuple[Metric, ...] = (Metric("total_tokens", "Tokens up to and with the step", "tokens", "data"),)
 BY_NAME: dict[str, Metric] = {metric.name: metric for metric in CATALOGUE}
 
 PER_RANK = ("memory_bytes", "reserved_memory_bytes", "peak_memory_bytes")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from fastapi.responses import StreamingResponse
 
 from backend.http.error_body import documented
 from backend.http.services import ServicesDep
-from backend.metrics import service
+from backend.metrics import service, table
 from tunedeck.errors import NotFound
 from tunedeck.views import MetricsView
 
@@ -26,5 +27,19 @@ def get_metrics(
     to_step: Step = LAST_STEP,
     max_points: Annotated[int, Query(ge=10, le=20_000, description="of each series")] = 2_000,
 ) -> MetricsView:
-    """Series over all attempts of a job, downsampled so that no spike is lost."""
+    """Series over all attempts of a job, downsampled so that no spike is lost. `total_tokens` is told only by name."""
     return service.metrics(services.database, job_id, frozenset(name), from_step, to_step, max_points)
+
+
+@router.get("/{job_id}/metrics.csv", responses=documented(NotFound), response_class=StreamingResponse)
+def get_metrics_table(
+    job_id: str,
+    services: ServicesDep,
+    name: Annotated[list[str], Query(default_factory=list, max_length=100, description="may repeat; none: all")],
+    from_step: Step = 0,
+    to_step: Step = LAST_STEP,
+) -> StreamingResponse:
+    """Every point, nothing left out: a line a step, a column a metric, empty where a step has no finite value."""
+    whole = service.points_of(services.database, job_id, frozenset(name), from_step, to_step)[1]
+    headers = {"Content-Disposition": f'attachment; filename="{job_id}.csv"'}
+    return StreamingResponse(table.lines(whole), media_type="text/csv", headers=headers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
@@ -14,8 +15,10 @@ from backend.http.known_names import known_names
 from backend.metrics import points, queries
 from backend.metrics.downsampling import downsample
 from backend.metrics.points import Points
-from tunedeck.metrics import BY_NAME, catalogue_name
+from tunedeck.metrics import BY_NAME, DERIVED, catalogue_name
 from tunedeck.views import MetricsView, Series
+
+TOTAL_TOKENS = DERIVED[0].name
 
 # metric → attempt → its points in parts, of which a later one has the right of way
 Parts = dict[str, dict[int, list[Points]]]
@@ -28,18 +31,38 @@ def metrics(
     that is no metric.
 
     The cursor is read before the points, so that the stream may say again what is here, but never leaves out anything.
+    """
+    cursor, whole = points_of(database, job_id, names, from_step, to_step)
+    series = {name: _series(found, max_points) for name, found in sorted(whole.items())}
+    return MetricsView(series=series, cursor=str(cursor))
+
+
+def points_of(
+    database: Database, job_id: str, names: frozenset[str], from_step: int, to_step: int
+) -> tuple[int, dict[str, Points]]:
+    """The feed's cursor, and every point of what `metrics` was asked for; metrics without a point are left out.
+
     Rows are read before chunks: a database that gives each statement a snapshot of its own could otherwise show a point
     in neither.
     """
-    known_names("name", {catalogue_name(name) for name in names}, BY_NAME)
+    known_names("name", {catalogue_name(name) for name in names}, BY_NAME.keys() | {TOTAL_TOKENS})
+    measured = names - {TOTAL_TOKENS}
     with database.reading() as session:
         require_jobs(session, [job_id])
         cursor = newest_id(session)
         first_steps = queries.first_steps(session, job_id)
-        parts = _parts(session, job_id, names, from_step, to_step)
+        parts = _parts(session, job_id, measured, from_step, to_step) if measured or not names else {}
+        tokens = _parts(session, job_id, frozenset({"num_tokens"}), 0, to_step) if TOTAL_TOKENS in names else {}
     whole = {name: across_attempts(attempts, first_steps) for name, attempts in parts.items()}
-    series = {name: _series(found, max_points) for name, found in sorted(whole.items()) if len(found)}
-    return MetricsView(series=series, cursor=str(cursor))
+    if tokens:
+        whole[TOTAL_TOKENS] = total_tokens(across_attempts(tokens["num_tokens"], first_steps), from_step)
+    return cursor, {name: found for name, found in whole.items() if len(found)}
+
+
+def total_tokens(num_tokens: Points, from_step: int) -> Points:
+    """Tokens of all steps up to and with each one from `from_step` on. `num_tokens` begins with the first step."""
+    so_far = np.cumsum(np.nan_to_num(num_tokens.values))
+    return Points(num_tokens.steps, num_tokens.times, so_far).take(num_tokens.steps >= from_step)
 
 
 def across_attempts(attempts: dict[int, list[Points]], first_steps: dict[int, int]) -> Points:

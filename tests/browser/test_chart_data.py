@@ -15,8 +15,10 @@ WITH_MODULES = """async ([body, given]) => {
     const { RunHistory } = await load("run/history.js");
     const { withGaps } = await load("charts/series.js");
     const { movingAverage } = await load("charts/smoothing.js");
+    const { usualRange } = await load("charts/outliers.js");
+    const { xAxisOf } = await load("charts/x_axis.js");
     const { asYaml } = await load("spec_text.js");
-    const tools = { RunHistory, withGaps, movingAverage, asYaml };
+    const tools = { RunHistory, withGaps, movingAverage, usualRange, xAxisOf, asYaml };
     const history = new RunHistory();
     const take = (events) => events.map((event) => history.apply(event));
     const points = (name) => history.seriesOf(name).steps.map((step, at) => [step, history.seriesOf(name).values[at]]);
@@ -28,8 +30,15 @@ BODIES = {
         const gaps = take(given.events).map(({ isGap }) => isGap);
         return { loss: points("loss"), validation: points("validation_loss"), gaps, cursor: history.cursor };
     }""",
-    "gaps": "({ withGaps, given }) => withGaps(given.steps, given.values, given.isThinned)",
+    "gaps": "({ withGaps, given }) => withGaps(given.steps, given.steps, given.values, given.isThinned)",
     "average": "({ movingAverage, given }) => movingAverage(given.values, given.weight)",
+    "usual range": "({ usualRange, given }) => usualRange(given)",
+    "places": """({ xAxisOf, history, given }) => {
+        history.load(given.view);
+        const axis = xAxisOf(given.axis, history.seriesOf);
+        const series = history.seriesOf("loss");
+        return { places: axis.placesOf(series), back: series.steps.map((step) => axis.stepAt(axis.placeOf(step))) };
+    }""",
     "yaml": "({ asYaml, given }) => asYaml(given)",
 }
 
@@ -76,7 +85,7 @@ def test_a_new_attempt_overrides_from_its_first_step_on(in_browser: Any) -> None
 
 def test_missing_steps_break_the_line_but_thinned_ones_do_not(in_browser: Any) -> None:
     gap = in_browser("gaps", {"steps": [1, 2, 5, 6], "values": [1, 1, 1, 1], "isThinned": False})
-    assert gap == {"x": [1, 2, 3, 5, 6], "y": [1, 1, None, 1, 1]}
+    assert gap == {"x": [1, 2, 2, 5, 6], "y": [1, 1, None, 1, 1]}
     thinned = [1, 9, 14, 22, 31, 37, 44, 52, 60, 66, 75, 81]
     assert in_browser("gaps", {"steps": thinned, "values": [1] * 12, "isThinned": True})["x"] == thinned
 
@@ -89,6 +98,24 @@ def test_the_moving_average_is_the_weighted_mean_of_the_past(in_browser: Any) ->
         expected.append(float(values[:number] @ weights / weights.sum()))
     assert in_browser("average", {"values": values.tolist(), "weight": weight}) == pytest.approx(expected)
     assert in_browser("average", {"values": [1, None, 1], "weight": weight})[1] is None
+
+
+def test_only_a_range_that_cuts_something_off_is_told(in_browser: Any) -> None:
+    usual = np.random.default_rng(3).normal(10, 1, 500)
+    low, high = in_browser("usual range", [*usual, 4000.0, None])
+    assert low == pytest.approx(usual.min(), abs=0.5)
+    assert usual.max() < high + 0.5 < 20
+    assert in_browser("usual range", [1.0, 500.0]) is None
+
+
+@pytest.mark.parametrize(("axis", "expected"), [("step", [1, 2, 4]), ("tokens", [10, 30, 70]), ("relative", [0, 2, 6])])
+def test_a_point_has_a_place_on_every_axis_and_a_place_a_step(in_browser: Any, axis: str, expected: list[int]) -> None:
+    steps, times = [1, 2, 4], [100.0, 102.0, 106.0]
+    loss = {"steps": steps, "times": times, "values": [3, 2, 1], "num_points": 3}
+    view = {"cursor": "9", "series": {"loss": loss, "total_tokens": {**loss, "values": [10, 30, 70]}}}
+    told = in_browser("places", {"view": view, "axis": axis})
+    assert told["places"] == pytest.approx(expected)
+    assert told["back"] == pytest.approx(steps)
 
 
 def test_the_yaml_to_copy_reads_as_the_same_spec(in_browser: Any) -> None:

@@ -11,10 +11,6 @@ from tests.browser.conftest import Attempt
 from tests.browser.service import BusAndBackend
 from tunedeck.client import Client
 
-AXES = """() => {
-    const { xaxis, yaxis } = document.querySelector('#chart-loss .plot').layout;
-    return [xaxis.range, yaxis.type];
-}"""
 LOSS_POINTS = """() => {
     const [raw] = document.querySelector('#chart-loss .plot').data ?? [{x: [], y: []}];
     return raw.x.map((x, at) => [x, raw.y[at]]);
@@ -135,19 +131,6 @@ def test_the_log_follows_and_stops_following_when_asked(page: Page, attempt: Att
     expect(lines.last).to_have_text("line 802")
     expect(lines.last).not_to_be_in_viewport()
     assert lines.count() == 802
-
-
-def test_zoom_smoothing_and_log_axis_stand_in_the_url(page: Page, attempt: Attempt) -> None:
-    run = attempt("zooms")
-    run.begin(300)
-    run.steps(100)
-    page.goto(f"/runs/{run.job_id}?x=20-60&smooth=0.5&log=1")
-    wait_for_step(page, 100)
-    assert page.evaluate(AXES) == [[20, 60], "log"]
-    assert page.evaluate("() => document.querySelector('#chart-lr .plot').layout.xaxis.range") == [20, 60]
-    page.click("#reset-zoom")
-    page.click("[data-log-y]")
-    assert page.url.endswith("?smooth=0.5")
 
 
 @pytest.mark.parametrize("name", ["JSON", "YAML", "curl"])

@@ -53,6 +53,9 @@ export async function finished(answer, onWork = () => {}) {
 
 const isWork = (answer) => "fault" in answer && "unit" in answer;
 
+/** Where every point of these metrics is had as CSV. @param {string} jobId @param {string[]} metrics */
+export const tableAddress = (jobId, metrics) => address(`/jobs/${jobId}/metrics.csv`, { name: metrics });
+
 function address(path, query) {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import time
 from collections.abc import Iterator
 
@@ -12,7 +14,7 @@ from sqlalchemy import func, select
 
 from backend.db.database import Database
 from backend.db.tables import AttemptRow, EventRow, JobRow, MetricChunkRow
-from backend.metrics import service
+from backend.metrics import service, table
 from backend.metrics.compactor import CHUNK_POINTS, SETTLE_S, Compactor
 from backend.scheduler.leadership import Leadership
 from tests.support.jobs import add_attempt, add_running_job
@@ -208,3 +210,36 @@ def test_the_cursor_is_the_newest_event_that_the_points_hold(database: Database,
 def test_an_unknown_job_is_not_found(database: Database) -> None:
     with pytest.raises(NotFound, match="nobody"):
         service.metrics(database, "nobody", frozenset(), 0, LAST, 100)
+
+
+def add_token_counts(database: Database, job_id: str, counts: dict[int, int], attempt: int = 1) -> None:
+    with database.writing() as session:
+        for seq, (step, count) in enumerate(counts.items(), start=10):
+            payload = {"kind": "step", "seq": seq, "t": float(step), "step": step, "metrics": {"num_tokens": count}}
+            columns = {"job_id": job_id, "attempt": attempt, "seq": seq, "kind": "step", "step": step}
+            session.add(EventRow(**columns, t=float(step), payload=payload))
+
+
+def test_tokens_so_far_count_each_step_once_whatever_attempt_trained_it(database: Database, job_id: str) -> None:
+    add_plan(database, job_id, 1, 1)
+    add_token_counts(database, job_id, {1: 100, 2: 200, 3: 400, 4: 800})
+    with database.writing() as session:
+        add_attempt(session, job_id, 2, time.time())
+    add_plan(database, job_id, 2, 3)
+    add_token_counts(database, job_id, {3: 50, 4: 60}, attempt=2)
+    view = service.metrics(database, job_id, frozenset({"total_tokens"}), 2, LAST, 100)
+    assert view.series["total_tokens"].steps == (2, 3, 4)
+    assert view.series["total_tokens"].values == (300, 350, 410)
+
+
+def test_the_table_has_every_point_and_leaves_empty_what_was_not_finite(database: Database, job_id: str) -> None:
+    values = np.array([0.1, np.nan, 1 / 3])
+    add_points(database, job_id, values)
+    whole = service.points_of(database, job_id, frozenset({"loss", "lr"}), 0, LAST)[1]
+    rows = list(csv.DictReader(io.StringIO("".join(table.lines(whole)))))
+    assert [(row["step"], row["loss"], row["lr"]) for row in rows] == [
+        ("1", "0.1", "0.001"),
+        ("2", "", "0.002"),
+        ("3", repr(1 / 3), "0.003"),
+    ]
+    assert float(rows[2]["time"]) - float(rows[0]["time"]) == pytest.approx(2)

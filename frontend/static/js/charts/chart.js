@@ -1,6 +1,6 @@
 /** One chart of the page. It draws only when told to and only when something changed since it last did. */
 
-import { layoutOf, scaleOf, tracesOf } from "./figure.js";
+import { figureOf, scaleOf } from "./figure.js";
 
 const CONFIG = { displayModeBar: false, displaylogo: false, responsive: false, doubleClick: false, scrollZoom: false };
 
@@ -16,32 +16,37 @@ export class Chart {
    */
   constructor(figure, definition, seriesOf) {
     this.figure = figure;
+    this.name = figure.dataset.chart;
     this.definition = definition;
     this.seriesOf = seriesOf;
     this.plot = figure.querySelector(".plot");
   }
 
+  get title() {
+    return this.figure.querySelector(".title").textContent.replaceAll(/\s+/g, " ").trim();
+  }
+
+  get metrics() {
+    return this.definition.lines.map(({ metric }) => metric);
+  }
+
   get hasPoints() {
-    return this.definition.lines.some((line) => this.seriesOf(line.metric).length > 0);
+    return this.metrics.some((metric) => this.seriesOf(metric).length > 0);
   }
 
   get lastStep() {
-    return Math.max(0, ...this.definition.lines.map((line) => this.seriesOf(line.metric).lastStep));
+    return Math.max(0, ...this.metrics.map((metric) => this.seriesOf(metric).lastStep));
   }
 
-  /** @param {{logY: boolean, xRange: [number, number], smoothing: number, canDrag: boolean, theme: any}} view */
+  /** @param {import("./figure.js").View} view */
   draw(view) {
     if (!this.hasPoints) return;
     this.isDirty = false;
-    const traces = tracesOf(this.definition, this.seriesOf, view.smoothing, view.theme);
-    Plotly.react(this.#place(), traces, layoutOf(this.definition, view, view.theme), CONFIG);
+    this.plot.querySelector(".waiting")?.remove();
+    const { data, layout } = figureOf(this.definition, this.seriesOf, view);
+    Plotly.react(this.plot, data, layout, CONFIG);
     this.#isDrawn = true;
     this.#describe();
-  }
-
-  #place() {
-    this.plot.querySelector(".waiting")?.remove();
-    return this.plot;
   }
 
   #describe() {
@@ -51,26 +56,25 @@ export class Chart {
       const series = this.seriesOf(metric);
       return series.length ? `${label} ${series.latest()?.toPrecision(4)} at step ${series.lastStep}` : "";
     });
-    const title = this.figure.querySelector(".title").textContent.trim();
-    this.plot.setAttribute("aria-label", `${title} by step: ${parts.filter(Boolean).join(", ")}`);
+    this.plot.setAttribute("aria-label", `${this.title}: ${parts.filter(Boolean).join(", ")}`);
   }
 
   resize() {
     if (this.#isDrawn) Plotly.Plots.resize(this.plot);
   }
 
-  /** Show the hover box at `step`, or none. */
-  hoverAt(step) {
+  /** Show the hover box at `place` on the x-axis, or none. */
+  hoverAt(place) {
     if (!this.#isDrawn || !this.isVisible) return;
-    if (step === null) Plotly.Fx.unhover(this.plot);
-    else Plotly.Fx.hover(this.plot, { xval: step, yval: 0 }, ["xy"]);
+    if (place === null) Plotly.Fx.unhover(this.plot);
+    else Plotly.Fx.hover(this.plot, { xval: place, yval: 0 }, ["xy"]);
   }
 
-  /** @param {{hover: (step: number | null) => void, zoom: (range: [number, number] | null) => void}} listeners */
+  /** @param {{hover: (place: number | null) => void, zoom: (range: [any, any] | null) => void}} listeners */
   listen({ hover, zoom }) {
     if (!this.#isDrawn || this.plot.dataset.listens) return;
     this.plot.dataset.listens = "yes";
-    this.plot.on("plotly_hover", (event) => event.event?.isTrusted && hover(event.points[0].x));
+    this.plot.on("plotly_hover", (event) => event.event?.isTrusted && hover(event.xvals[0]));
     this.plot.on("plotly_unhover", () => hover(null));
     this.plot.on("plotly_doubleclick", () => zoom(null));
     this.plot.on("plotly_relayout", (change) => {

@@ -40,6 +40,11 @@ export const CHARTS = {
     ticks: "~g",
     hover: ".4~g",
   },
+  validation_loss: {
+    lines: [{ metric: "validation_loss", label: "validation", colour: 1, marks: true }],
+    ticks: "~g",
+    hover: ".4~g",
+  },
   tokens_per_s: {
     lines: [{ metric: "tokens_per_s", label: "tokens/s", colour: 0, smooth: true }],
     ticks: "~s",
@@ -116,5 +121,8 @@ export const CHARTS = {
   },
 };
 
-/** Every metric that some chart draws. */
-export const METRIC_NAMES = Object.values(CHARTS).flatMap(({ lines }) => lines.map(({ metric }) => metric));
+/** Every metric that some chart draws, and the one that an x-axis is made of. */
+export const METRIC_NAMES = [
+  ...new Set(Object.values(CHARTS).flatMap(({ lines }) => lines.map(({ metric }) => metric))),
+  "total_tokens",
+];

@@ -1,26 +1,80 @@
 /** From series to what Plotly draws: traces and layout. Nothing here touches the page. */
 
-import { withGaps } from "./series.js";
+import { MARK_AXIS, markShapes, markTraces } from "./marks.js";
+import { pointsBeyond, usualRange } from "./outliers.js";
+import { firstAtLeast, withGaps } from "./series.js";
 import { movingAverage } from "./smoothing.js";
+
+/**
+ * @typedef {object} View how a chart is drawn now
+ * @property {ReturnType<import("./x_axis.js").xAxisOf>} axis
+ * @property {[number, number]} steps between which it is looked at
+ * @property {number} smoothing
+ * @property {boolean} logY
+ * @property {boolean} clips
+ * @property {boolean} canDrag
+ * @property {import("./marks.js").Mark[]} marks
+ * @property {ReturnType<import("./theme.js").readTheme>} theme
+ */
 
 /**
  * @param {import("./definitions.js").ChartDefinition} definition
  * @param {(metric: string) => import("./series.js").MetricSeries} seriesOf
- * @param {number} smoothing
- * @param {import("./theme.js").readTheme} theme
+ * @param {View} view
+ * @returns {{data: any[], layout: any}}
  */
-export function tracesOf(definition, seriesOf, smoothing, theme) {
+export function figureOf(definition, seriesOf, view) {
+  const data = tracesOf(definition, seriesOf, view);
+  const layout = layoutOf(definition, view);
+  const range = view.clips ? usualRange(data.flatMap(({ y }) => y)) : null;
+  if (range) {
+    layout.yaxis.range = view.logY ? range.map((value) => Math.log10(Math.max(value, Number.MIN_VALUE))) : range;
+    layout.yaxis.autorange = false;
+    data.push(...edgeTraces(data, range));
+  }
+  if (view.marks.length) {
+    data.push(...markTraces(view.marks, view));
+    layout.shapes = markShapes(view.marks, view);
+    layout.yaxis2 = MARK_AXIS;
+  }
+  return { data, layout };
+}
+
+function tracesOf(definition, seriesOf, view) {
+  const { theme, smoothing } = view;
   const { divisor } = scaleOf(definition, seriesOf);
   return definition.lines.flatMap((line) => {
     const series = seriesOf(line.metric);
+    const seen = seenPart(series.steps, view.steps);
+    const steps = seen(series.steps);
+    const places = seen(view.axis.placesOf(series));
     const values = series.values.map((value) => (value === null ? null : value / divisor));
     const common = traceOf(line, theme.series[line.colour], series.length, definition);
-    if (line.marks) return [{ ...common, x: series.steps, y: values }];
-    const raw = { ...common, ...withGaps(series.steps, values, series.isThinned) };
+    if (line.marks) return [{ ...common, x: places, y: seen(values) }];
+    const raw = { ...common, ...withGaps(places, steps, seen(values), series.isThinned) };
     if (!line.smooth || smoothing === 0) return [raw];
-    const smoothed = withGaps(series.steps, movingAverage(values, smoothing), series.isThinned);
+    // The average knows what was before the part that is seen.
+    const smoothed = withGaps(places, steps, seen(movingAverage(values, smoothing)), series.isThinned);
     const faint = { line: { ...common.line, width: 1 }, opacity: Number(theme.rawOpacity) };
     return [{ ...raw, ...faint }, { ...common, ...smoothed, name: `${line.label}, smoothed` }];
+  });
+}
+
+/** Cuts a list of a series to the points between two steps and one more on either side, so that y fits what is seen. */
+function seenPart(steps, [from, to]) {
+  const begin = Math.max(0, firstAtLeast(steps, from) - 1);
+  const end = firstAtLeast(steps, to) + 1;
+  return (list) => list.slice(begin, end);
+}
+
+/** What lies outside of the range, as triangles at its edge that still tell the value. */
+function edgeTraces(traces, range) {
+  return traces.flatMap((trace) => {
+    const { x, y, symbols, values } = pointsBeyond(trace, range);
+    if (!x.length || trace.opacity) return [];
+    const marker = { ...trace.marker, symbol: symbols, size: 7 };
+    const hovertemplate = trace.hovertemplate.replace("%{y", "%{customdata");
+    return [{ ...trace, x, y, mode: "markers", marker, customdata: values, hovertemplate, name: `${trace.name}, beyond` }];
   });
 }
 
@@ -48,10 +102,9 @@ export function scaleOf(definition, seriesOf) {
   return definition.scale(largest);
 }
 
-/**
- * @param {{logY: boolean, xRange: [number, number], canDrag: boolean}} view
- */
-export function layoutOf(definition, view, theme) {
+/** @param {View} view */
+function layoutOf(definition, view) {
+  const { theme } = view;
   const axis = {
     gridcolor: theme.grid,
     zeroline: false,
@@ -74,19 +127,15 @@ export function layoutOf(definition, view, theme) {
     xaxis: {
       ...axis,
       showgrid: false,
-      tickformat: ",d",
-      // Plotly would label half steps when there are few.
-      tick0: 0,
+      ...view.axis.plotly,
       nticks: 7,
-      hoverformat: ",d",
-      unifiedhovertitle: { text: "step %{x}" },
       showspikes: true,
       spikemode: "across",
       spikethickness: 1,
       spikedash: "solid",
       spikecolor: theme.line,
       fixedrange: !view.canDrag,
-      range: [...view.xRange],
+      range: view.steps.map((step) => view.axis.placeOf(step)),
       autorange: false,
     },
     yaxis: {

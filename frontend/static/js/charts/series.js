@@ -66,20 +66,21 @@ export function firstAtLeast(list, wanted) {
 /**
  * The points for a line, with an empty point wherever steps are missing, so that a gap is seen as a gap.
  * In a thinned series, whose distances are uneven, four times the median is still no gap.
+ * @param {any[]} places where each point lies on the x-axis
  * @param {number[]} steps
  * @param {(number | null)[]} values
  * @param {boolean} isThinned
  */
-export function withGaps(steps, values, isThinned) {
+export function withGaps(places, steps, values, isThinned) {
   const limit = isThinned ? 4 * medianDistance(steps) : 1;
   const x = [];
   const y = [];
   for (let at = 0; at < steps.length; at += 1) {
     if (at > 0 && steps[at] - steps[at - 1] > limit) {
-      x.push(steps[at - 1] + 1);
+      x.push(places[at - 1]);
       y.push(null);
     }
-    x.push(steps[at]);
+    x.push(places[at]);
     y.push(values[at]);
   }
   return { x, y };

@@ -6,6 +6,9 @@ const NAMES = {
   grid: "--chart-grid",
   line: "--hairline",
   hover: "--chart-hover",
+  surface: "--surface",
+  attention: "--attention",
+  failed: "--failed",
   font: "--sans",
   rawOpacity: "--raw-opacity",
 };

@@ -1,8 +1,10 @@
 /** The run page: one stream feeds the header, the charts, the log, the checkpoints and the timeline. */
 
-import { get } from "../api.js";
+import { get, tableAddress } from "../api.js";
+import { startBar } from "../charts/bar.js";
 import { METRIC_NAMES } from "../charts/definitions.js";
 import { ChartGrid } from "../charts/grid.js";
+import { startTools } from "../charts/tools.js";
 import { copyable } from "../copy_text.js";
 import { byId, keepTimesFresh, pageData } from "../dom.js";
 import { count } from "../format.js";
@@ -16,6 +18,7 @@ import { RunFeed } from "../run/feed.js";
 import { showJob, showNumber } from "../run/header.js";
 import { RunHistory } from "../run/history.js";
 import { LogTail } from "../run/logs.js";
+import { RunMarks } from "../run/marks.js";
 import { showTimeline } from "../run/timeline.js";
 import { specForms } from "../spec_text.js";
 import { liveDots, Stream } from "../stream.js";
@@ -25,7 +28,8 @@ let { job } = pageData();
 const history = new RunHistory();
 const feed = new RunFeed(job.id, history, onPoints);
 const detail = new Detail(job.id, history.seriesOf);
-const grid = new ChartGrid(byId("charts"), detail.seriesOf, onZoom);
+const marks = new RunMarks(job.id, history.seriesOf, () => grid.markAll());
+const grid = new ChartGrid(byId("charts"), { seriesOf: detail.seriesOf, marksOf: marks.all }, onZoom);
 const stream = new Stream([job.id], liveDots());
 const logs = new LogTail(job.id);
 const checkpoints = new CheckpointList(job.id);
@@ -47,7 +51,7 @@ let isFirstLoad = true;
 
 function whenLoaded() {
   grid.markAll();
-  if (isFirstLoad && grid.xRange) onZoom(grid.xRange);
+  if (isFirstLoad && grid.view.range) onZoom(grid.view.range);
   isFirstLoad = false;
 }
 
@@ -72,31 +76,19 @@ async function refreshJob() {
   showJob(job);
   showFacts(job);
   showTimeline(job);
+  marks.showJob(job);
 }
 
-function startControls() {
-  byId("smoothing").value = String(grid.smoothing);
-  const showSmoothing = () => { byId("smoothing-value").textContent = Number(byId("smoothing").value).toFixed(2); };
-  byId("smoothing").addEventListener("input", () => {
-    showSmoothing();
-    grid.setSmoothing(Number(byId("smoothing").value));
-  });
-  showSmoothing();
-  const logY = document.querySelector("[data-log-y]");
-  logY.setAttribute("aria-pressed", String(grid.logY));
-  logY.addEventListener("click", () => {
-    grid.setLogY(!grid.logY);
-    logY.setAttribute("aria-pressed", String(grid.logY));
-  });
-  byId("reset-zoom").hidden = !grid.xRange;
-  byId("reset-zoom").addEventListener("click", () => grid.zoom(null));
-}
+/** Without an answer the charts have no marks until the next connection; the live dot says that the server is away. */
+const loadMarks = () => marks.load().catch(() => {});
 
 listenToKeys();
 keepTimesFresh();
 showJob(job);
 showFacts(job);
-startControls();
+marks.showJob(job);
+startBar(grid);
+startTools(grid, { name: job.name, tableOf: (metrics) => tableAddress(job.id, metrics) });
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
 startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open(), artifacts: () => artifacts.open() });
 listenToCancel(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(job); });
@@ -104,9 +96,10 @@ listenToCancel(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(j
 feed.follow(stream);
 logs.listen(stream);
 checkpoints.listen(stream);
+marks.listen(stream);
 stream.on("job", onJob);
 stream.on("plan", refreshJob);
 stream.on("reset", refreshJob);
-stream.on("hello", ({ resumed }) => resumed || refreshJob());
+stream.on("hello", ({ resumed }) => resumed || Promise.all([refreshJob(), loadMarks()]));
 stream.open();
 feed.reload();

@@ -53,7 +53,16 @@ export class RunHistory {
       if (kind === "step") isGap ||= series.length > 0 && payload.step > series.lastStep + 1;
       series.append(payload.step, t, value);
     }
+    if (kind === "step") this.#countTokens(payload, t);
     return { metrics: Object.keys(payload.metrics), isGap };
+  }
+
+  /** What the server counts in its answer goes on here, if it is known up to the step before. */
+  #countTokens({ step, metrics }, t) {
+    const totals = this.#series.get("total_tokens") ?? new MetricSeries();
+    if (totals.lastStep !== step - 1 && step !== 1) return;
+    this.#series.set("total_tokens", totals);
+    totals.append(step, t, (totals.latest() ?? 0) + (metrics.num_tokens ?? 0));
   }
 
   /** The longest series, in points: what decides when to fetch thinned ones again. */

@@ -1,0 +1,50 @@
+/**
+ * What happened to a run, on each of its charts: a small sign at the foot for a checkpoint, a line through the chart
+ * where an attempt began or the run was paused. The signs have a y-axis of their own, so that no scale moves them.
+ */
+
+/**
+ * @typedef {object} Mark
+ * @property {"checkpoint" | "attempt" | "pause" | "alert"} kind
+ * @property {number} step
+ * @property {string} text
+ */
+
+export const MARK_AXIS = { overlaying: "y", range: [0, 1], visible: false, fixedrange: true };
+
+const SIGNS = {
+  checkpoint: { symbol: "diamond", colour: "muted" },
+  attempt: { symbol: "triangle-up", colour: "attention" },
+  pause: { symbol: "square", colour: "attention" },
+  alert: { symbol: "x", colour: "failed" },
+};
+const FOOT = 0.015;
+
+/** @param {Mark[]} marks @param {import("./figure.js").View} view */
+export function markTraces(marks, { axis, theme }) {
+  return Object.entries(SIGNS).flatMap(([kind, { symbol, colour }]) => {
+    const those = marks.filter((mark) => mark.kind === kind);
+    if (!those.length) return [];
+    return [{
+      name: kind,
+      type: "scatter",
+      mode: "markers",
+      yaxis: "y2",
+      x: those.map(({ step }) => axis.placeOf(step)),
+      y: those.map(() => FOOT),
+      text: those.map(({ text }) => text),
+      hovertemplate: "%{text}<extra></extra>",
+      marker: { symbol, size: 7, color: theme[colour], line: { width: 1, color: theme.surface } },
+      cliponaxis: false,
+    }];
+  });
+}
+
+/** @param {Mark[]} marks @param {import("./figure.js").View} view */
+export function markShapes(marks, { axis, theme }) {
+  return marks.filter(({ kind }) => kind !== "checkpoint").map(({ kind, step }) => {
+    const place = axis.placeOf(step);
+    const line = { width: 1, dash: "dot", color: theme[SIGNS[kind].colour] };
+    return { type: "line", xref: "x", yref: "paper", x0: place, x1: place, y0: 0, y1: 1, line, layer: "below" };
+  });
+}

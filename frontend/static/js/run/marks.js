@@ -1,0 +1,71 @@
+/** What happened to the run, for its charts: checkpoints, beginnings of attempts, pauses. */
+
+import { get } from "../api.js";
+import { count } from "../format.js";
+
+const MOST = 1000;
+
+export class RunMarks {
+  /** @type {any[]} */ #events = [];
+  /** @type {any[]} */ #transitions = [];
+
+  /**
+   * @param {string} jobId
+   * @param {(metric: string) => import("../charts/series.js").MetricSeries} seriesOf for the step at which something was
+   * @param {() => void} onChange
+   */
+  constructor(jobId, seriesOf, onChange) {
+    this.jobId = jobId;
+    this.seriesOf = seriesOf;
+    this.onChange = onChange;
+  }
+
+  listen(stream) {
+    for (const kind of ["plan", "checkpoint"]) stream.on(kind, (event) => this.#add(event));
+    stream.on("reset", () => this.load());
+  }
+
+  async load() {
+    const { items } = await get(`/jobs/${this.jobId}/events`, { kind: ["plan", "checkpoint"], limit: MOST });
+    this.#events = items;
+    this.onChange();
+  }
+
+  #add(event) {
+    if (this.#events.some(({ id }) => id === event.id)) return;
+    this.#events.push(event);
+    this.onChange();
+  }
+
+  /** @param {any} job JobDetail */
+  showJob(job) {
+    this.#transitions = job.transitions;
+    this.onChange();
+  }
+
+  /** @returns {import("../charts/marks.js").Mark[]} */
+  all = () => [...this.#checkpoints(), ...this.#attempts(), ...this.#pauses()];
+
+  #checkpoints() {
+    const steps = new Set();
+    for (const { kind, payload } of this.#events) if (kind === "checkpoint") steps.add(payload.step);
+    return [...steps].map((step) => ({ kind: "checkpoint", step, text: `checkpoint of step ${count(step)}` }));
+  }
+
+  #attempts() {
+    const later = this.#events.filter(({ kind, attempt }) => kind === "plan" && attempt > 1);
+    return later.map(({ attempt, payload }) => ({
+      kind: "attempt",
+      step: payload.first_step - 1,
+      text: `attempt ${attempt} goes on from step ${count(payload.first_step - 1)}`,
+    }));
+  }
+
+  #pauses() {
+    const { steps, times } = this.seriesOf("loss");
+    return this.#transitions.filter(({ to_state: state }) => state === "paused").map(({ at, why }) => {
+      const before = times.findLastIndex((time) => time <= at);
+      return { kind: "pause", step: steps[before] ?? 0, text: `paused: ${why}` };
+    });
+  }
+}

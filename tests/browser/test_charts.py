@@ -1,0 +1,103 @@
+"""The ways to look at a chart: axes, zoom, marks, far values, the whole page, files."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Attempt
+from tests.browser.scripted_worker import ScriptedAttempt
+from tests.browser.test_run_page import wait_for_step
+
+LAYOUT = "(chart) => document.querySelector(`#chart-${chart} .plot`).layout"
+TRACES = "(chart) => document.querySelector(`#chart-${chart} .plot`).data"
+
+
+@pytest.fixture
+def run(attempt: Attempt) -> ScriptedAttempt:
+    started = attempt("is-looked-at")
+    started.begin(300)
+    started.steps(100)
+    return started
+
+
+def test_the_address_restores_the_view(page: Page, run: ScriptedAttempt) -> None:
+    page.goto(f"/runs/{run.job_id}?range=20-60&smooth=0.5&log=loss,grad_norm&marks=0")
+    page.wait_for_function(f"() => ({TRACES})('grad_norm')")
+    for chart in ("loss", "grad_norm"):
+        layout = page.evaluate(LAYOUT, chart)
+        assert (layout["xaxis"]["range"], layout["yaxis"]["type"]) == ([20, 60], "log")
+        assert max(page.evaluate(TRACES, chart)[0]["x"]) <= 61
+    expect(page.locator("#marks")).to_have_attribute("aria-pressed", "false")
+    page.click("#reset-zoom")
+    page.hover("#chart-loss")
+    page.click("#chart-loss [data-tool=log]")
+    page.click("#marks")
+    assert page.url.endswith("?smooth=0.5&log=grad_norm")
+    page.select_option("#x-axis", "tokens")
+    page.wait_for_function(f"() => ({LAYOUT})('loss').xaxis.range[1] === 100 * 4096")
+    assert "x=tokens" in page.url
+
+
+def test_a_zoom_on_one_chart_is_a_zoom_on_all_and_stays_when_the_axis_changes(page: Page, run: ScriptedAttempt) -> None:
+    page.goto(f"/runs/{run.job_id}?x=relative")
+    wait_for_points(page)
+    area = page.locator("#chart-loss .nsewdrag").bounding_box()
+    assert area
+    y = area["y"] + area["height"] / 2
+    page.mouse.move(area["x"] + area["width"] * 0.25, y)
+    page.mouse.down()
+    page.mouse.move(area["x"] + area["width"] * 0.75, y, steps=5)
+    page.mouse.up()
+    page.wait_for_url("**range=*")
+    first, last = (int(step) for step in page.url.split("range=")[1].split("&")[0].split("-"))
+    assert 0 < first < last < 100
+    page.select_option("#x-axis", "step")
+    for chart in ("loss", "grad_norm"):
+        page.wait_for_function(f"() => ({LAYOUT})('{chart}').xaxis.range[0] === {first}")
+        assert page.evaluate(LAYOUT, chart)["xaxis"]["range"] == [first, last]
+
+
+def wait_for_points(page: Page) -> None:
+    page.wait_for_function(f"() => ({TRACES})('loss')?.[0].x.length >= 100")
+
+
+def test_checkpoints_and_attempts_are_marked(page: Page, run: ScriptedAttempt) -> None:
+    run.checkpoint()
+    page.goto(f"/runs/{run.job_id}")
+    wait_for_step(page, 100)
+    page.wait_for_function(f"() => ({TRACES})('lr').some(({{ name }}) => name === 'checkpoint')")
+    (marks,) = [trace for trace in page.evaluate(TRACES, "loss") if trace["name"] == "checkpoint"]
+    assert (marks["x"], marks["text"]) == ([100], ["checkpoint of step 100"])
+    run.steps(10)
+    run.checkpoint()
+    page.wait_for_function(f"() => ({TRACES})('loss').find(({{ name }}) => name === 'checkpoint').x.length === 2")
+
+
+def test_a_chart_fills_the_page_and_goes_back_with_escape(page: Page, run: ScriptedAttempt) -> None:
+    page.goto(f"/runs/{run.job_id}?chart=grad_norm")
+    expect(page.locator("#expanded-chart #chart-grad_norm")).to_be_visible()
+    page.wait_for_function("() => document.querySelector('#chart-grad_norm .plot').clientHeight > 600")
+    page.keyboard.press("Escape")
+    expect(page.locator("#charts #chart-grad_norm")).to_be_visible()
+    assert "chart=" not in page.url
+
+
+def test_a_chart_is_had_as_picture_and_as_table(page: Page, run: ScriptedAttempt, tmp_path: Path) -> None:
+    page.goto(f"/runs/{run.job_id}")
+    wait_for_step(page, 100)
+    beginnings = {"png": b"\x89PNG", "svg": b"<svg", "csv": b"step,time,loss"}
+    for tool, beginning in beginnings.items():
+        page.hover("#chart-loss")
+        page.click("#chart-loss summary")
+        with page.expect_download() as download:
+            page.click(f"#chart-loss [data-tool={tool}]")
+        download.value.save_as(tmp_path / tool)
+        assert (tmp_path / tool).read_bytes().startswith(beginning)
+    with (tmp_path / "csv").open() as table:
+        rows = list(csv.DictReader(table))
+    assert [int(row["step"]) for row in rows] == list(range(101))
+    assert float(rows[0]["validation_loss"]) > 2

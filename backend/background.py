@@ -45,7 +45,7 @@ class Background:
             self.wake_scheduler,
             is_watched=lambda: self.hub.num_listeners > 0,
         )
-        self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.listening_for_s)
+        self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.hearing)
         housekeeping = Housekeeping(settings, database, uploads, preview, self._leadership)
         self._leader_loop = Loop("leader", self._leadership.renew, RENEWAL_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S)

@@ -15,6 +15,7 @@ import redis
 from backend.db.database import Database
 from backend.ingest.announcements import Announcements
 from backend.ingest.batch import AttemptKey, Batch
+from backend.ingest.hearing import Hearing
 from backend.ingest.stream import BLOCK_S, Entries, EventStream
 from backend.scheduler.leadership import Leadership
 from tunedeck.bus import BusMessage
@@ -57,13 +58,8 @@ class Ingest:
         self._is_watched = is_watched
         self._stream = EventStream(bus)
         self._announcements = Announcements()
-        self._listening_since: float | None = None
+        self.hearing = Hearing(settings.lease_s)
         self._complained: set[AttemptKey] = set()
-
-    def listening_for_s(self) -> float:
-        """For how long we have heard everything that was said, without a break: 0 while behind or cut off."""
-        since = self._listening_since
-        return 0.0 if since is None else time.monotonic() - since
 
     def round(self) -> None:
         """Blocks for about a second at most. May raise redis.RedisError or Unavailable; nothing is lost then."""
@@ -85,26 +81,27 @@ class Ingest:
         self.lag_s = entries.age_s()
         if entries.messages and not entries.is_full:
             time.sleep(LINGER_S)
-        self._note_listening(is_behind=entries.is_full)
+        if entries.is_full:
+            self.hearing.interrupt()
+        else:
+            self.hearing.all_is_stored()
 
     def _read(self) -> Entries:
         """What the bus holds. What only a chart or a log would show may gather for a while that nobody looks at one."""
-        entries = self._stream.read(BLOCK_S)
+        entries = self._ask(BLOCK_S)
         deadline = time.monotonic() + UNWATCHED_LINGER_S
         while entries.may_wait and time.monotonic() < deadline and not self._is_watched():
             time.sleep(UNWATCHED_LOOK_S)
-            entries += self._stream.read(0.0)
+            entries += self._ask(0.0)
         return entries
+
+    def _ask(self, patience_s: float) -> Entries:
+        with self.hearing.asking(patience_s):
+            return self._stream.read(patience_s)
 
     def _forget(self) -> None:
         self._stream.rewind()
-        self._listening_since = None
-
-    def _note_listening(self, is_behind: bool) -> None:
-        if is_behind:
-            self._listening_since = None
-        elif self._listening_since is None:
-            self._listening_since = time.monotonic()
+        self.hearing.interrupt()
 
     def _store(self, messages: tuple[BusMessage, ...]) -> None:
         if not messages and not self._announcements.are_due():

@@ -3,6 +3,9 @@
 A lock on the bus was rejected: what is protected is the database, and only the database can check a holder in the same
 transaction as the write. `holds` therefore locks the row, so that two leaders cannot both write even where one was
 suspended for longer than its lease.
+
+Who waits for the lead takes it when the lease is over by his wall clock, or when he has seen the row unchanged for a
+whole lease by his monotonic one: a backend that died after its clock was set back by an hour does not lead that long.
 """
 
 from __future__ import annotations
@@ -30,6 +33,8 @@ class Leadership:
         self._database = database
         self._lease_s = lease_s
         self._held_until = 0.0
+        self._seen: tuple[str, float] | None = None
+        self._seen_at = 0.0
 
     def renew(self) -> None:
         """Take the lease if it is free, keep it if it is ours."""
@@ -40,7 +45,7 @@ class Leadership:
             if row is None:
                 row = LeaderRow(role=ROLE, holder=self.holder, expires_at=0.0)
                 session.add(row)
-            won = row.holder == self.holder or row.expires_at <= now
+            won = row.holder == self.holder or self._is_free(row, now, asked_at)
             if won:
                 row.holder, row.expires_at = self.holder, now + self._lease_s
         self._remember(won, asked_at)
@@ -61,6 +66,12 @@ class Leadership:
             row = _locked_row(session)
             if row is not None and row.holder == self.holder:
                 row.expires_at = 0.0
+
+    def _is_free(self, row: LeaderRow, wall_s: float, steady_s: float) -> bool:
+        """Whether the holder has resigned, or has not renewed it for a lease."""
+        if (row.holder, row.expires_at) != self._seen:
+            self._seen, self._seen_at = (row.holder, row.expires_at), steady_s
+        return row.expires_at <= wall_s or steady_s - self._seen_at >= self._lease_s
 
     def _remember(self, won: bool, asked_at: float) -> None:
         if won != self.is_held():

@@ -15,14 +15,29 @@ from tunedeck.errors import HostLost
 from tunedeck.lifecycle import JobState
 from tunedeck.views import JobFault
 
+CLOCK_TOLERANCE_S = 1.0
 
-def expire(session: Session, now: float, max_attempts: int) -> list[tuple[str, int]]:
-    """End every live attempt whose lease is over. Returns (job id, attempt) of those that must be fenced out."""
-    expired = [(job, attempt) for job, attempt in queries.live_attempts(session) if attempt.lease_expires_at < now]
+
+def expire(
+    session: Session, now: float, heard_until: float, lease_s: float, max_attempts: int
+) -> list[tuple[str, int]]:
+    """End every live attempt whose lease was over at `heard_until`, the unix time up to which all signs of life are
+    stored. Returns (job id, attempt) of those that must be fenced out."""
+    expired = [
+        (job, attempt)
+        for job, attempt in queries.live_attempts(session)
+        if is_over(attempt.lease_expires_at, now, heard_until, lease_s)
+    ]
     for job, attempt in expired:
-        why = f"{attempt.host} gave no sign of life for {now - attempt.lease_expires_at:.0f} s beyond its lease"
+        why = f"{attempt.host} gave no sign of life for more than {lease_s:g} s"
         give_up(session, job, attempt, max_attempts, why, now)
     return [(job.id, attempt.number) for job, attempt in expired]
+
+
+def is_over(lease_expires_at: float, now: float, heard_until: float, lease_s: float) -> bool:
+    """One that ends later than any that is given now was given before the clock was set back. Whoever is alive has got
+    another since, because a whole lease was listened for after that."""
+    return lease_expires_at < heard_until or lease_expires_at > now + lease_s + CLOCK_TOLERANCE_S
 
 
 def give_up(session: Session, job: JobRow, attempt: AttemptRow, max_attempts: int, why: str, now: float) -> None:

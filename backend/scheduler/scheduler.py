@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
 
 import redis
 
 from backend.db.database import Database
+from backend.ingest.hearing import Hearing
 from backend.scheduler import control, leases, placement
 from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.leadership import Leadership
@@ -35,14 +35,14 @@ class Scheduler:
         database: Database,
         bus: redis.Redis,
         leadership: Leadership,
-        listening_for_s: Callable[[], float],
+        hearing: Hearing,
     ) -> None:
-        """`listening_for_s` says for how long ingest has heard everything without a break, in seconds."""
+        """`hearing` says whether the silence of a worker means anything."""
         self._settings = settings
         self._database = database
         self._bus = bus
         self._leadership = leadership
-        self._listening_for_s = listening_for_s
+        self._hearing = hearing
         self._dispatcher = Dispatcher(settings.resolved_redis_url())
         self._has_met_outdated = False
 
@@ -57,7 +57,7 @@ class Scheduler:
         situation = self._look()
         dispatches: list[Dispatch] = []
         fences: dict[str, ControlRecord] = {}
-        if situation.wants_decision(now, MESSAGE_PATIENCE_S):
+        if situation.wants_decision(now, MESSAGE_PATIENCE_S, self._settings.lease_s):
             dispatches, fences = self._decide(now)
             situation = self._look()
         control.write(self._bus, fences | control.records_of(situation))
@@ -82,8 +82,10 @@ class Scheduler:
         with self._database.writing() as session:
             if not self._leadership.holds(session):
                 return [], {}
-            silence_counts = self._listening_for_s() >= lease_s
-            expired = leases.expire(session, now, self._settings.max_attempts) if silence_counts else []
+            heard_until = self._hearing.silence_until()
+            expired = (
+                leases.expire(session, now, heard_until, lease_s, self._settings.max_attempts) if heard_until else []
+            )
             dispatches = placement.overdue_messages(session, now, MESSAGE_PATIENCE_S)
             dispatches += placement.place_queued(session, now, now - lease_s, lease_s)
         return dispatches, {job_id: control.fence(attempt) for job_id, attempt in expired}

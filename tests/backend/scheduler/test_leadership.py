@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from backend.db.database import Database
 from backend.db.tables import LeaderRow
 from backend.scheduler.leadership import ROLE, Leadership
@@ -31,5 +33,15 @@ def test_a_leader_that_slept_through_its_lease_may_not_write(database: Database)
 def test_a_backend_that_was_killed_is_followed_after_its_lease(database: Database) -> None:
     Leadership(database, lease_s=-1.0).renew()  # over as soon as it is taken
     next_one = Leadership(database)
+    next_one.renew()
+    assert next_one.is_held()
+
+
+def test_a_backend_that_died_after_its_clock_was_set_back_is_followed_after_its_lease(database: Database) -> None:
+    Leadership(database, lease_s=3600.0).renew()
+    next_one = Leadership(database, lease_s=0.05)
+    next_one.renew()
+    assert not next_one.is_held()
+    time.sleep(0.06)
     next_one.renew()
     assert next_one.is_held()

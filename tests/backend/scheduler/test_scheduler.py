@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import redis
 from backend.bus import connect
 from backend.db.database import Database
 from backend.db.tables import AttemptRow, JobRow
+from backend.ingest.hearing import Hearing, Moment
 from backend.scheduler.leadership import Leadership
 from backend.scheduler.scheduler import MESSAGE_PATIENCE_S, Scheduler
 from tests.support.jobs import add_host, add_job, add_running_job
@@ -22,16 +24,27 @@ from tunedeck.bus import RUN_ATTEMPT_TASK, ControlRecord, RunAttempt, control_ke
 from tunedeck.settings import Settings
 
 
-class Ticking:
-    """A scheduler that leads, its bus, and how long ingest is said to have heard everything."""
+def heard_for(seconds: float) -> Hearing:
+    """As if ingest had begun so long ago and had stored everything up to now."""
+    began = Moment(time.time() - seconds, time.monotonic() - seconds)
+    moments = itertools.chain([began] * 3, iter(Moment.now, None))
+    hearing = Hearing(15.0, lambda: next(moments))
+    for _ in range(2):
+        with hearing.asking(0.5):
+            pass
+        hearing.all_is_stored()
+    return hearing
 
-    def __init__(self, database: Database, server: ValkeyServer, folder: Path) -> None:
+
+class Ticking:
+    """A scheduler that leads, its bus, and an ingest that has long heard everything."""
+
+    def __init__(self, database: Database, server: ValkeyServer, folder: Path, listened_s: float = 3600.0) -> None:
         settings = Settings(data_dir=folder, redis_url=server.url, lease_s=15.0)
         leadership = Leadership(database)
         leadership.renew()
-        self.listening_for_s = 3600.0
         self.bus = connect(server.url)
-        self.scheduler = Scheduler(settings, database, self.bus, leadership, lambda: self.listening_for_s)
+        self.scheduler = Scheduler(settings, database, self.bus, leadership, heard_for(listened_s))
 
     def tick(self) -> None:
         self.scheduler.tick()
@@ -103,7 +116,7 @@ def test_a_lost_message_is_sent_again(ticking: Ticking, database: Database) -> N
 
 def test_a_cancel_reaches_the_control_record_at_the_next_tick(ticking: Ticking, database: Database) -> None:
     with database.writing() as session:
-        job = add_running_job(session, time.time())
+        job = add_running_job(session, time.time(), lease_s=15)
     ticking.tick()
     assert ticking.control(job.id).desired == "run"
     with database.writing() as session:
@@ -136,17 +149,16 @@ def test_the_worker_of_a_job_that_was_given_up_stays_fenced(ticking: Ticking, da
     assert ticking.control(job.id).attempt == 2
 
 
-def test_no_lease_ends_before_ingest_has_listened_for_a_whole_lease(ticking: Ticking, database: Database) -> None:
+@pytest.mark.parametrize(("listened_s", "state"), [(14.0, "running"), (16.0, "queued")])
+def test_no_lease_ends_before_ingest_has_listened_for_a_whole_lease(
+    database: Database, valkey: ValkeyServer, tmp_path: Path, listened_s: float, state: str
+) -> None:
+    ticking = Ticking(database, valkey, tmp_path, listened_s)
     with database.writing() as session:
         job = add_running_job(session, time.time(), lease_s=-100)
-    ticking.listening_for_s = 14.0
     ticking.tick()
     with database.reading() as session:
-        assert session.get_one(JobRow, job.id).state == "running"
-    ticking.listening_for_s = 16.0
-    ticking.tick()
-    with database.reading() as session:
-        assert session.get_one(JobRow, job.id).state == "queued"
+        assert session.get_one(JobRow, job.id).state == state
 
 
 def test_without_the_bus_nothing_is_placed_and_a_new_bus_hears_everything(
@@ -154,7 +166,7 @@ def test_without_the_bus_nothing_is_placed_and_a_new_bus_hears_everything(
 ) -> None:
     with database.writing() as session:
         add_host(session, time.time())
-        running = add_running_job(session, time.time())
+        running = add_running_job(session, time.time(), lease_s=15)
         waiting = add_job(session, time.time(), "cuda", 1)
     ticking.tick()
     valkey.kill(lose_data=True)

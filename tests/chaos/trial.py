@@ -1,0 +1,139 @@
+"""One fault, tried once: a job trains, the fault comes, the job gets on, the job ends, and everything is looked at.
+
+Recovery is counted from the moment at which the service can do something about it (the fault itself, where others have
+to take over; its end, where something was away) to the moment at which the database holds a step that was trained after
+that moment, or the job's final state.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import func, select
+
+from backend.db.tables import AttemptRow, EventRow, JobRow
+from backend.scheduler.dispatch import Dispatcher
+from backend.scheduler.placement import Dispatch
+from tests.chaos.engine import STEP_S
+from tests.chaos.invariants import Findings, findings_of, written_events
+from tests.chaos.service import Member, Service
+from tests.support.waiting import wait_for
+from tunedeck.bus import RunAttempt
+from tunedeck.lifecycle import FINAL, JobState
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.run_folder import RunFolder
+
+# Steps that may still be trained, and stored, by what the fault has hit already.
+_STILL_UNDER_WAY = 4
+
+
+@dataclass(frozen=True)
+class Fault:
+    """`inject` makes it, `heal` ends it `lasts_s` seconds later, or once the job has recovered without (`outlived`).
+
+    `ends`: the states in which the job may end. `spares_engine`: nothing happens to the engine, so that nothing but a
+    mistake would begin another attempt.
+    """
+
+    name: str
+    inject: Callable[[Trial], None]
+    heal: Callable[[Trial], None] = lambda trial: None
+    lasts_s: float = 0.0
+    outlived: bool = False
+    num_processes: int = 1
+    spec: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    ends: frozenset[JobState] = frozenset({JobState.SUCCEEDED})
+    spares_engine: bool = False
+
+    @property
+    def num_steps(self) -> int:
+        """Enough for the engine to be at work still when the fault is over."""
+        return 60 + round((self.lasts_s + 2.0) / STEP_S)
+
+
+@dataclass(frozen=True)
+class Result:
+    recovery_s: float
+    findings: Findings
+
+
+class Trial:
+    """A running job, what it runs on, and where it stood when the fault came."""
+
+    def __init__(self, service: Service, job_id: str) -> None:
+        """The job must be running."""
+        self.service = service
+        self.job_id = job_id
+        with service.database.reading() as session:
+            self.host = session.get_one(AttemptRow, (job_id, self.job().attempt)).host
+
+    def job(self) -> JobRow:
+        with self.service.database.reading() as session:
+            return session.get_one(JobRow, self.job_id)
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder.of(self.service.settings.data_dir, self.job_id, self.job().attempt)
+
+    @property
+    def worker(self) -> Member:
+        """The one that had the job when the fault came."""
+        return self.service.workers[self.host]
+
+    def position(self) -> tuple[int, int]:
+        """The attempt, and the last step that its engine has written down."""
+        steps = [event["step"] for event in written_events(self.folder) if event["kind"] == "step"]
+        return self.job().attempt, max(steps, default=0)
+
+    def stored_position(self) -> tuple[int, int]:
+        return stored_position(self.service, self.job_id)
+
+    def send_wake_up(self, host: str) -> None:
+        """Once more, as a bus that doubles its messages does."""
+        with self.service.database.reading() as session:
+            attempt = session.get_one(AttemptRow, (self.job_id, self.job().attempt))
+        spec = ResolvedSpec.model_validate(self.job().resolved)
+        order = RunAttempt(job_id=self.job_id, attempt=attempt.number, spec=spec, resume_from=attempt.resume_from)
+        dispatcher = Dispatcher(self.service.settings.resolved_redis_url())
+        dispatcher.send(Dispatch(host, order))
+        dispatcher.close()
+
+    def has_ended(self) -> bool:
+        return self.job().state in FINAL
+
+
+def run(service: Service, fault: Fault) -> Result:
+    job_id = service.submit(fault.num_steps, fault.num_processes, **fault.spec)
+    wait_for(lambda: stored_position(service, job_id) >= (1, 12), "a first checkpoint, and steps behind it")
+    trial = Trial(service, job_id)
+    fault.inject(trial)
+    try:
+        if not fault.outlived:
+            time.sleep(fault.lasts_s)
+            fault.heal(trial)
+        recovery_s = _recovery_s(trial)
+    finally:
+        if fault.outlived:
+            fault.heal(trial)
+    wait_for(trial.has_ended, f"the end of the job after: {fault.name}")
+    return Result(
+        recovery_s, findings_of(service, trial.job_id, fault.ends, max_attempts=1 if fault.spares_engine else 9)
+    )
+
+
+def _recovery_s(trial: Trial) -> float:
+    begin = time.monotonic()
+    attempt, step = trial.position()
+    wait_for(lambda: trial.has_ended() or trial.stored_position() > (attempt, step + _STILL_UNDER_WAY), "recovery")
+    return time.monotonic() - begin
+
+
+def stored_position(service: Service, job_id: str) -> tuple[int, int]:
+    """The newest attempt of which a step is stored, and that step."""
+    query = select(EventRow.attempt, func.max(EventRow.step)).where(EventRow.job_id == job_id, EventRow.kind == "step")
+    with service.database.reading() as session:
+        found = session.execute(query.group_by(EventRow.attempt).order_by(EventRow.attempt.desc())).first()
+    return (0, 0) if found is None else (found[0], found[1])

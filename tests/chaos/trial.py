@@ -2,7 +2,7 @@
 
 Recovery is counted from the moment at which the service can do something about it (the fault itself, where others have
 to take over; its end, where something was away) to the moment at which the database holds a step that was trained after
-that moment, or the job's final state.
+that moment (by another attempt, where the fault ends the one that it hit), or the job's final state.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Trial:
         self.service = service
         self.job_id = job_id
         with service.database.reading() as session:
-            self.host = session.get_one(AttemptRow, (job_id, self.job().attempt)).host
+            self.attempt = session.get_one(JobRow, job_id).attempt
+            self.host = session.get_one(AttemptRow, (job_id, self.attempt)).host
 
     def job(self) -> JobRow:
         with self.service.database.reading() as session:
@@ -76,17 +77,17 @@ class Trial:
 
     @property
     def folder(self) -> RunFolder:
-        return RunFolder.of(self.service.settings.data_dir, self.job_id, self.job().attempt)
+        return RunFolder.of(self.service.settings.data_dir, self.job_id, self.attempt)
 
     @property
     def worker(self) -> Member:
         """The one that had the job when the fault came."""
         return self.service.workers[self.host]
 
-    def position(self) -> tuple[int, int]:
-        """The attempt, and the last step that its engine has written down."""
+    def last_step(self) -> int:
+        """That the engine has written down."""
         steps = [event["step"] for event in written_events(self.folder) if event["kind"] == "step"]
-        return self.job().attempt, max(steps, default=0)
+        return max(steps, default=0)
 
     def stored_position(self) -> tuple[int, int]:
         return stored_position(self.service, self.job_id)
@@ -94,7 +95,7 @@ class Trial:
     def send_wake_up(self, host: str) -> None:
         """Once more, as a bus that doubles its messages does."""
         with self.service.database.reading() as session:
-            attempt = session.get_one(AttemptRow, (self.job_id, self.job().attempt))
+            attempt = session.get_one(AttemptRow, (self.job_id, self.attempt))
         spec = ResolvedSpec.model_validate(self.job().resolved)
         order = RunAttempt(job_id=self.job_id, attempt=attempt.number, spec=spec, resume_from=attempt.resume_from)
         dispatcher = Dispatcher(self.service.settings.resolved_redis_url())
@@ -114,7 +115,7 @@ def run(service: Service, fault: Fault) -> Result:
         if not fault.outlived:
             time.sleep(fault.lasts_s)
             fault.heal(trial)
-        recovery_s = _recovery_s(trial)
+        recovery_s = _recovery_s(trial, fault)
     finally:
         if fault.outlived:
             fault.heal(trial)
@@ -124,10 +125,10 @@ def run(service: Service, fault: Fault) -> Result:
     )
 
 
-def _recovery_s(trial: Trial) -> float:
+def _recovery_s(trial: Trial, fault: Fault) -> float:
     begin = time.monotonic()
-    attempt, step = trial.position()
-    wait_for(lambda: trial.has_ended() or trial.stored_position() > (attempt, step + _STILL_UNDER_WAY), "recovery")
+    recovered = (trial.attempt, trial.last_step() + _STILL_UNDER_WAY) if fault.spares_engine else (trial.attempt + 1, 0)
+    wait_for(lambda: trial.has_ended() or trial.stored_position() > recovered, f"recovery after: {fault.name}")
     return time.monotonic() - begin
 
 

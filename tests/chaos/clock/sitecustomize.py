@@ -1,7 +1,8 @@
 """A wall clock that can be made to jump, in every Python process that has this folder on PYTHONPATH.
 
-Python imports a file of this name at start. `time.time()` and `time.time_ns()` are moved by what stands in the file named by TUNEDECK_CHAOS_CLOCK, in seconds; the
-monotonic clock goes on, as it does when a machine's clock is set. libfaketime was rejected: not every machine has it.
+Python imports a file of this name at start. `time.time()` and `time.time_ns()` are then moved by the seconds that stand
+in the file that TUNEDECK_CHAOS_CLOCK names; the monotonic clock goes on, as it does when a machine's clock is set.
+libfaketime was rejected: not every machine has it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 /** One chart of the page. It draws only when told to and only when something changed since it last did. */
 
 import { figureOf, scaleOf } from "./figure.js";
+import { placeAsNumber } from "./x_axis.js";
 
 const CONFIG = { displayModeBar: false, displaylogo: false, responsive: false, doubleClick: false, scrollZoom: false };
 
@@ -32,10 +33,6 @@ export class Chart {
 
   get hasPoints() {
     return this.metrics.some((metric) => this.seriesOf(metric).length > 0);
-  }
-
-  get lastStep() {
-    return Math.max(0, ...this.metrics.map((metric) => this.seriesOf(metric).lastStep));
   }
 
   /** @param {import("./figure.js").View} view */
@@ -70,7 +67,7 @@ export class Chart {
     else Plotly.Fx.hover(this.plot, { xval: place, yval: 0 }, ["xy"]);
   }
 
-  /** @param {{hover: (place: number | null) => void, zoom: (range: [any, any] | null) => void}} listeners */
+  /** @param {{hover: (place: number | null) => void, zoom: (range: [number, number] | null) => void}} listeners */
   listen({ hover, zoom }) {
     if (!this.#isDrawn || this.plot.dataset.listens) return;
     this.plot.dataset.listens = "yes";
@@ -79,7 +76,7 @@ export class Chart {
     this.plot.on("plotly_doubleclick", () => zoom(null));
     this.plot.on("plotly_relayout", (change) => {
       const [from, to] = [change["xaxis.range[0]"], change["xaxis.range[1]"]];
-      if (from !== undefined && to !== undefined) zoom([from, to]);
+      if (from !== undefined && to !== undefined) zoom([from, to].map(placeAsNumber));
     });
   }
 }

@@ -5,9 +5,10 @@ const MIB = 2 ** 20;
 
 /**
  * @typedef {object} Line
- * @property {string} metric name in the catalogue
+ * @property {string} metric name in the catalogue; where several runs are drawn, behind a run's id and a slash
  * @property {string} label in the hover box
  * @property {number} colour which series colour, from 0
+ * @property {string} [dash] Plotly's name of a dash pattern
  * @property {boolean} [smooth] raw line faint, its moving average on top
  * @property {boolean} [marks] points are far apart: join them and mark each
  *

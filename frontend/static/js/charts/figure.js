@@ -7,8 +7,8 @@ import { movingAverage } from "./smoothing.js";
 
 /**
  * @typedef {object} View how a chart is drawn now
- * @property {ReturnType<import("./x_axis.js").xAxisOf>} axis
- * @property {[number, number]} steps between which it is looked at
+ * @property {(metric: string) => ReturnType<import("./x_axis.js").xAxisOf>} axisOf
+ * @property {[number, number]} range places on the x-axis between which it is looked at
  * @property {number} smoothing
  * @property {boolean} logY
  * @property {boolean} clips
@@ -33,8 +33,9 @@ export function figureOf(definition, seriesOf, view) {
     data.push(...edgeTraces(data, range));
   }
   if (view.marks.length) {
-    data.push(...markTraces(view.marks, view));
-    layout.shapes = markShapes(view.marks, view);
+    const axis = view.axisOf(definition.lines[0].metric);
+    data.push(...markTraces(view.marks, axis, view.theme));
+    layout.shapes = markShapes(view.marks, axis, view.theme);
     layout.yaxis2 = MARK_AXIS;
   }
   return { data, layout };
@@ -45,9 +46,9 @@ function tracesOf(definition, seriesOf, view) {
   const { divisor } = scaleOf(definition, seriesOf);
   return definition.lines.flatMap((line) => {
     const series = seriesOf(line.metric);
-    const seen = seenPart(series.steps, view.steps);
-    const steps = seen(series.steps);
-    const places = seen(view.axis.placesOf(series));
+    const allPlaces = view.axisOf(line.metric).placesOf(series);
+    const seen = seenPart(allPlaces, view.range);
+    const [steps, places] = [seen(series.steps), seen(allPlaces)];
     const values = series.values.map((value) => (value === null ? null : value / divisor));
     const common = traceOf(line, theme.series[line.colour], series.length, definition);
     if (line.marks) return [{ ...common, x: places, y: seen(values) }];
@@ -60,10 +61,10 @@ function tracesOf(definition, seriesOf, view) {
   });
 }
 
-/** Cuts a list of a series to the points between two steps and one more on either side, so that y fits what is seen. */
-function seenPart(steps, [from, to]) {
-  const begin = Math.max(0, firstAtLeast(steps, from) - 1);
-  const end = firstAtLeast(steps, to) + 1;
+/** Cuts a list of a series to the points between two places and one more on either side, so that y fits what is seen. */
+function seenPart(places, [from, to]) {
+  const begin = Math.max(0, firstAtLeast(places, from) - 1);
+  const end = firstAtLeast(places, to) + 1;
   return (list) => list.slice(begin, end);
 }
 
@@ -84,7 +85,7 @@ function traceOf(line, colour, numPoints, definition) {
     type: "scatter",
     // A single point has no line.
     mode: line.marks ? "lines+markers" : numPoints === 1 ? "markers" : "lines",
-    line: { color: colour, width: 1.6 },
+    line: { color: colour, width: 1.6, dash: line.dash ?? "solid" },
     marker: { color: colour, size: 6 },
     connectgaps: false,
     cliponaxis: false,
@@ -127,7 +128,7 @@ function layoutOf(definition, view) {
     xaxis: {
       ...axis,
       showgrid: false,
-      ...view.axis.plotly,
+      ...view.axisOf(definition.lines[0].metric).plotly,
       nticks: 7,
       showspikes: true,
       spikemode: "across",
@@ -135,7 +136,7 @@ function layoutOf(definition, view) {
       spikedash: "solid",
       spikecolor: theme.line,
       fixedrange: !view.canDrag,
-      range: view.steps.map((step) => view.axis.placeOf(step)),
+      range: [...view.range],
       autorange: false,
     },
     yaxis: {

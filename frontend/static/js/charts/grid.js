@@ -1,15 +1,22 @@
 /**
- * All charts of a run: one clock draws those that are seen and changed, at most twice a second; one hover, one zoom and
- * one view for all.
+ * All charts of a page: one clock draws those that are seen and changed, at most twice a second and one a frame, so that
+ * the page stays quick to answer; one hover, one zoom and one view for all.
  */
 
 import { Chart } from "./chart.js";
-import { CHARTS } from "./definitions.js";
 import { onThemeChange, readTheme } from "./theme.js";
 import { ViewState } from "./view_state.js";
-import { xAxisOf } from "./x_axis.js";
 
 const REDRAW_MS = 500;
+
+/**
+ * @typedef {object} Source what the charts draw
+ * @property {Record<string, import("./definitions.js").ChartDefinition>} definitions by the names in data-chart
+ * @property {(metric: string) => import("./series.js").MetricSeries} seriesOf
+ * @property {(metric: string, x: string) => ReturnType<import("./x_axis.js").xAxisOf>} axisOf
+ * @property {() => import("./marks.js").Mark[]} marksOf
+ * @property {(range: [number, number], from: string, to: string) => [number, number] | null} movedTo a zoom on another axis
+ */
 
 export class ChartGrid {
   view = ViewState.fromUrl();
@@ -17,23 +24,21 @@ export class ChartGrid {
   #theme = readTheme();
   // A finger that drags means to scroll the page.
   #canDrag = matchMedia("(pointer: fine)").matches;
-  #seriesOf;
-  #marksOf;
+  #source;
   #onZoom;
+  #isDrawing = false;
 
   /**
    * @param {HTMLElement} root
-   * @param {object} sources
-   * @param {(metric: string) => import("./series.js").MetricSeries} sources.seriesOf
-   * @param {() => import("./marks.js").Mark[]} sources.marksOf
-   * @param {(range: [number, number] | null) => void} onZoom told the steps
+   * @param {Source} source
+   * @param {(range: [number, number] | null) => void} onZoom
    */
-  constructor(root, { seriesOf, marksOf }, onZoom) {
-    this.#seriesOf = seriesOf;
-    this.#marksOf = marksOf;
+  constructor(root, source, onZoom) {
+    this.#source = source;
     this.#onZoom = onZoom;
     const figures = [...root.querySelectorAll("[data-chart]")];
-    this.charts = figures.map((figure) => new Chart(figure, CHARTS[figure.dataset.chart], seriesOf));
+    const { definitions, seriesOf } = source;
+    this.charts = figures.map((figure) => new Chart(figure, definitions[figure.dataset.chart], seriesOf));
     this.#watchVisibility();
     onThemeChange(() => {
       this.#theme = readTheme();
@@ -60,6 +65,8 @@ export class ChartGrid {
 
   /** Look at the charts otherwise. @param {Partial<ViewState>} part */
   change(part) {
+    const { x, range } = this.view;
+    if (part.x && range) part = { ...part, range: this.#source.movedTo(range, x, part.x) };
     Object.assign(this.view, part);
     this.view.writeUrl();
     this.markAll();
@@ -68,15 +75,15 @@ export class ChartGrid {
 
   /** How a chart is drawn now. @param {Chart} chart @returns {import("./figure.js").View} */
   viewOf(chart) {
-    const { x, smoothing, log, clips, marks } = this.view;
+    const { x, range, smoothing, log, clips, marks } = this.view;
     return {
-      axis: xAxisOf(x, this.#seriesOf),
-      steps: this.view.range ?? this.#wholeRun(),
+      axisOf: (metric) => this.#source.axisOf(metric, x),
+      range: range ?? this.#wholeRange(),
       smoothing,
       logY: log.has(chart.name),
       clips,
       canDrag: this.#canDrag,
-      marks: marks ? this.#marksOf() : [],
+      marks: marks ? this.#source.marksOf() : [],
       theme: this.#theme,
     };
   }
@@ -86,34 +93,39 @@ export class ChartGrid {
     for (const chart of this.charts) {
       if (!chart.figure.hidden || !chart.hasPoints) continue;
       chart.figure.hidden = false;
-      chart.figure.closest(".chart-group").hidden = false;
+      const group = chart.figure.closest(".chart-group");
+      if (group) group.hidden = false;
     }
   }
 
   #tick() {
-    if (document.visibilityState !== "visible" || !window.Plotly) return;
-    for (const chart of this.charts) {
-      if (!chart.isDirty || !chart.isVisible) continue;
-      const view = this.viewOf(chart);
-      chart.draw(view);
-      chart.listen({
-        hover: (place) => this.#hover(chart, place),
-        zoom: (range) => this.change({ range: range && this.#steps(range) }),
-      });
-    }
+    if (this.#isDrawing) return;
+    this.#isDrawing = true;
+    this.#drawNext();
   }
 
-  /** From places on the axis of now to steps. */
-  #steps(range) {
-    const axis = xAxisOf(this.view.x, this.#seriesOf);
-    const [from, to] = range.map((place) => axis.stepAt(place));
-    return [Math.max(0, Math.floor(from)), Math.max(1, Math.ceil(to))];
+  #drawNext() {
+    const isSeen = document.visibilityState === "visible" && window.Plotly;
+    const chart = isSeen && this.charts.find(({ isDirty, isVisible, hasPoints }) => isDirty && isVisible && hasPoints);
+    this.#isDrawing = Boolean(chart);
+    if (!chart) return;
+    chart.draw(this.viewOf(chart));
+    chart.listen({
+      hover: (place) => this.#hover(chart, place),
+      zoom: (range) => this.change({ range }),
+    });
+    requestAnimationFrame(() => this.#drawNext());
   }
 
   /** The same for all charts, so that one step stands at one place everywhere. */
-  #wholeRun() {
-    const last = Math.max(1, ...this.charts.map((chart) => chart.lastStep));
-    return [0, last];
+  #wholeRange() {
+    const { x } = this.view;
+    const ends = this.charts.flatMap(({ metrics }) => metrics.flatMap((metric) => {
+      const { length, lastStep } = this.#source.seriesOf(metric);
+      const axis = this.#source.axisOf(metric, x);
+      return length ? [axis.placeOf(0), axis.placeOf(Math.max(1, lastStep))] : [];
+    }));
+    return [Math.min(...ends), Math.max(...ends)];
   }
 
   #hover(source, place) {

@@ -20,8 +20,13 @@ const SIGNS = {
 };
 const FOOT = 0.015;
 
-/** @param {Mark[]} marks @param {import("./figure.js").View} view */
-export function markTraces(marks, { axis, theme }) {
+/**
+ * @typedef {ReturnType<import("./x_axis.js").xAxisOf>} Axis
+ * @typedef {ReturnType<import("./theme.js").readTheme>} Theme
+ */
+
+/** @param {Mark[]} marks @param {Axis} axis @param {Theme} theme */
+export function markTraces(marks, axis, theme) {
   return Object.entries(SIGNS).flatMap(([kind, { symbol, colour }]) => {
     const those = marks.filter((mark) => mark.kind === kind);
     if (!those.length) return [];
@@ -40,8 +45,8 @@ export function markTraces(marks, { axis, theme }) {
   });
 }
 
-/** @param {Mark[]} marks @param {import("./figure.js").View} view */
-export function markShapes(marks, { axis, theme }) {
+/** @param {Mark[]} marks @param {Axis} axis @param {Theme} theme */
+export function markShapes(marks, axis, theme) {
   return marks.filter(({ kind }) => kind !== "checkpoint").map(({ kind, step }) => {
     const place = axis.placeOf(step);
     const line = { width: 1, dash: "dot", color: theme[SIGNS[kind].colour] };

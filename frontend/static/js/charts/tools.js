@@ -7,7 +7,7 @@ const IMAGE = { width: 1200, height: 600 };
 
 /**
  * @param {import("./grid.js").ChartGrid} grid
- * @param {{name: string, tableOf: (metrics: string[]) => string}} run name for files, address of the points as CSV
+ * @param {{name: string, tableOf?: (metrics: string[]) => string}} run name for files, address of the points as CSV
  */
 export function startTools(grid, run) {
   for (const chart of grid.charts) {
@@ -20,6 +20,8 @@ export function startTools(grid, run) {
         download(grid, chart, run.name, format);
       });
     }
+    tool("csv").hidden = !run.tableOf;
+    if (!run.tableOf) continue;
     tool("csv").addEventListener("click", closeMenu);
     tool("csv").href = run.tableOf(chart.metrics);
   }
@@ -62,7 +64,7 @@ function download(grid, chart, runName, format) {
   const dressed = {
     ...layout,
     title: { text: `${runName}: ${chart.title}`, font: { size: 15 }, x: 0.02, xanchor: "left" },
-    xaxis: { ...layout.xaxis, title: { text: view.axis.title } },
+    xaxis: { ...layout.xaxis, title: { text: view.axisOf(chart.metrics[0]).title } },
     margin: { l: 64, r: 24, t: 48, b: 56 },
     paper_bgcolor: view.theme.surface,
     plot_bgcolor: view.theme.surface,

@@ -9,7 +9,8 @@ const DEFAULT_SMOOTHING = 0.6;
 
 export class ViewState {
   /** @type {keyof X_AXES} */ x = "step";
-  /** Steps between which the charts are zoomed; null: everything. @type {[number, number] | null} */ range = null;
+  /** Places on that axis between which the charts are zoomed; null: everything. @type {[number, number] | null} */
+  range = null;
   smoothing = DEFAULT_SMOOTHING;
   /** Charts whose y-axis is logarithmic, by name. @type {Set<string>} */ log = new Set();
   /** Whether single far values may lie outside of the chart. */ clips = false;
@@ -19,7 +20,7 @@ export class ViewState {
   static fromUrl() {
     const query = new URLSearchParams(location.search);
     const view = new ViewState();
-    const range = (query.get("range") ?? "").split("-").map(Number);
+    const range = (query.get("range") ?? "").split("~").map(Number);
     if (range.length === 2 && range[1] > range[0]) view.range = range;
     if (query.get("x") in X_AXES) view.x = query.get("x");
     const smoothing = Number(query.get("smooth") ?? DEFAULT_SMOOTHING) || 0;
@@ -35,13 +36,14 @@ export class ViewState {
     const query = new URLSearchParams(location.search);
     const put = (key, value) => (value ? query.set(key, value) : query.delete(key));
     put("x", this.x === "step" ? "" : this.x);
-    put("range", this.range?.map((step) => Math.max(0, Math.round(step))).join("-"));
+    // A place may be below zero and may have decimals, so no minus stands between the two.
+    put("range", this.range?.map((place) => String(Number(place.toPrecision(8)))).join("~"));
     put("smooth", this.smoothing === DEFAULT_SMOOTHING ? "" : String(this.smoothing));
     put("log", [...this.log].join(","));
     put("clip", this.clips ? "1" : "");
     put("marks", this.marks ? "" : "0");
     put("chart", this.expanded);
-    const text = query.toString().replaceAll("%2C", ",");
+    const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~");
     history.replaceState(null, "", `${location.pathname}${text ? `?${text}` : ""}${location.hash}`);
   }
 }

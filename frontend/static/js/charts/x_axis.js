@@ -1,7 +1,6 @@
 /**
  * What stands along the bottom of every chart: optimizer steps, tokens, the clock, or the time since the start. Each
- * axis places the points of a series, and finds the step that belongs to a place. Zoom is kept in steps, so that it
- * stays where it is when the axis is changed.
+ * axis belongs to one run; it places the points of that run's series, and finds the step that belongs to a place.
  */
 
 import { firstAtLeast } from "./series.js";
@@ -92,10 +91,8 @@ class ClockAxis extends Axis {
     return localMs(this.timeOf(step));
   }
 
-  /** @param {number | string} place milliseconds, or the text that Plotly makes of them */
   stepAt(place) {
-    const ms = typeof place === "string" ? Date.parse(`${place.replace(" ", "T")}Z`) : place;
-    return this.stepOf(ms / 1000 + offsetS(ms / 1000));
+    return this.stepOf(place / 1000 + offsetS(place / 1000));
   }
 }
 
@@ -106,11 +103,10 @@ const offsetS = (unixSeconds) => new Date(unixSeconds * 1000).getTimezoneOffset(
 class RelativeAxis extends Axis {
   title = "time since the first step";
 
-  /** Hours or minutes, by how far the axis reaches. */
-  constructor(pace) {
+  /** Hours or minutes, by how many seconds the longest run of the page took. */
+  constructor(pace, totals, span) {
     super(pace);
     this.start = pace.times[0] ?? 0;
-    const span = (pace.times.at(-1) ?? 0) - this.start;
     const [, unit, sign, divisor] = SPANS.find(([least]) => span >= least);
     this.title = `${unit} since the first step`;
     this.divisor = divisor;
@@ -145,11 +141,19 @@ export const X_AXES = { step: StepAxis, tokens: TokenAxis, time: ClockAxis, rela
 
 /**
  * @param {keyof X_AXES} name
- * @param {(metric: string) => Series} seriesOf
+ * @param {(metric: string) => Series} seriesOf of one run
+ * @param {number} [span] seconds that the longest run of the page took; by default this one
  */
-export function xAxisOf(name, seriesOf) {
+export function xAxisOf(name, seriesOf, span = spanOf(seriesOf("loss"))) {
   const totals = seriesOf("total_tokens");
   // A run that does not tell its tokens keeps its steps.
   if (name === "tokens" && totals.length === 0) return new StepAxis(seriesOf("loss"));
-  return new X_AXES[name](seriesOf("loss"), totals);
+  return new X_AXES[name](seriesOf("loss"), totals, span);
 }
+
+/** Seconds from the first point to the last. @param {Series} series */
+export const spanOf = (series) => (series.times.at(-1) ?? 0) - (series.times[0] ?? 0);
+
+/** A place as Plotly tells it: dates come as text. @param {number | string} place */
+export const placeAsNumber = (place) =>
+  (typeof place === "string" ? Date.parse(`${place.replace(" ", "T")}Z`) : place);

@@ -2,9 +2,10 @@
 
 import { get, tableAddress } from "../api.js";
 import { startBar } from "../charts/bar.js";
-import { METRIC_NAMES } from "../charts/definitions.js";
+import { CHARTS, METRIC_NAMES } from "../charts/definitions.js";
 import { ChartGrid } from "../charts/grid.js";
 import { startTools } from "../charts/tools.js";
+import { xAxisOf } from "../charts/x_axis.js";
 import { copyable } from "../copy_text.js";
 import { byId, keepTimesFresh, pageData } from "../dom.js";
 import { count } from "../format.js";
@@ -29,7 +30,10 @@ const history = new RunHistory();
 const feed = new RunFeed(job.id, history, onPoints);
 const detail = new Detail(job.id, history.seriesOf);
 const marks = new RunMarks(job.id, history.seriesOf, () => grid.markAll());
-const grid = new ChartGrid(byId("charts"), { seriesOf: detail.seriesOf, marksOf: marks.all }, onZoom);
+const axisOf = (metric, x) => xAxisOf(x, history.seriesOf);
+const movedTo = (range, from, to) => range.map((at) => axisOf("loss", to).placeOf(axisOf("loss", from).stepAt(at)));
+const source = { definitions: CHARTS, seriesOf: detail.seriesOf, axisOf, marksOf: marks.all, movedTo };
+const grid = new ChartGrid(byId("charts"), source, onZoom);
 const stream = new Stream([job.id], liveDots());
 const logs = new LogTail(job.id);
 const checkpoints = new CheckpointList(job.id);
@@ -58,7 +62,8 @@ function whenLoaded() {
 /** A part of a thinned run is fetched point by point; until it comes, or if it does not, the thinned points stay. */
 function onZoom(range) {
   byId("reset-zoom").hidden = !range;
-  detail.show(history.isThinned ? range : null, METRIC_NAMES).then(() => grid.markAll(), () => {});
+  const steps = range?.map((place) => axisOf("loss", grid.view.x).stepAt(place));
+  detail.show(history.isThinned ? steps : null, METRIC_NAMES).then(() => grid.markAll(), () => {});
 }
 
 function onJob(event) {

@@ -8,7 +8,6 @@ import { get } from "../api.js";
 import { METRIC_NAMES } from "../charts/definitions.js";
 
 const FETCHED_POINTS = 1500;
-const MOST_POINTS = 2000;
 const RETRY_MS = 2000;
 
 export class RunFeed {
@@ -21,11 +20,14 @@ export class RunFeed {
    * @param {string} jobId
    * @param {import("./history.js").RunHistory} history
    * @param {(metrics: string[] | null) => void} onChange null: everything changed
+   * @param {{names?: string[], points?: number}} [wanted] metrics, and of each how many points
    */
-  constructor(jobId, history, onChange) {
+  constructor(jobId, history, onChange, { names = METRIC_NAMES, points = FETCHED_POINTS } = {}) {
     this.jobId = jobId;
     this.history = history;
     this.onChange = onChange;
+    this.names = names;
+    this.points = points;
   }
 
   /** @param {import("../stream.js").Stream} stream */
@@ -44,7 +46,7 @@ export class RunFeed {
     while (this.#mustReload) {
       this.#mustReload = false;
       try {
-        this.history.load(await get(`/jobs/${this.jobId}/metrics`, { name: METRIC_NAMES, max_points: FETCHED_POINTS }));
+        this.history.load(await get(`/jobs/${this.jobId}/metrics`, { name: this.names, max_points: this.points }));
       } catch {
         // The live dot says that the server is away; the points that are held stay.
         this.#mustReload = true;
@@ -57,6 +59,7 @@ export class RunFeed {
   }
 
   #hear(event) {
+    if (event.job_id !== this.jobId) return;
     if (this.#isLoading) {
       this.#waiting.push(event);
       return;
@@ -65,6 +68,6 @@ export class RunFeed {
     if (metrics.length) this.onChange(metrics);
     const isNewGap = isGap && event.payload.step > this.#mendedGapAt;
     if (isNewGap) this.#mendedGapAt = event.payload.step;
-    if (isNewGap || this.history.numHeld > MOST_POINTS) this.reload();
+    if (isNewGap || this.history.numHeld > (4 / 3) * this.points) this.reload();
   }
 }

@@ -31,6 +31,7 @@ from backend.http.headers import SecurityHeaders
 from backend.http.parameters import refuse_unknown_parameters
 from backend.http.services import Services
 from backend.http.static_files import mount_static_files
+from backend.jobs.action_routes import router as job_actions_router
 from backend.jobs.routes import router as jobs_router
 from backend.logs.routes import router as logs_router
 from backend.metrics.routes import router as metrics_router
@@ -52,6 +53,7 @@ from tunedeck.settings import Settings
 
 _REST = (
     jobs_router,
+    job_actions_router,
     metrics_router,
     logs_router,
     artifacts_router,

@@ -38,7 +38,7 @@ class ControlRecord(Component):
     """What the backend wants of a job now. A worker that sees another `attempt` than its own is fenced out."""
 
     attempt: int
-    desired: Literal["run", "cancel"]
+    desired: Literal["run", "stop", "end"] = Field(description="stop: with a last checkpoint; end: at once")
     ingested_seq: int = Field(description="every event of the attempt up to this seq is in the database")
     ingested_line: int = Field(description="likewise for lines of engine.log, counted from 1")
 
@@ -79,9 +79,10 @@ class HostFacts(Component):
 
 
 class ExitReport(Component):
-    """How a process tree ended, as the supervisor saw it. `code` is one of errors.py, or "" for a clean end."""
+    """How a process tree ended, as the supervisor saw it. `code` is one of errors.py, or "" for a clean end.
+    `stopped`: as it was asked to, by a pause or a cancel."""
 
-    outcome: Literal["succeeded", "cancelled", "failed", "fenced"]
+    outcome: Literal["succeeded", "stopped", "failed", "fenced"]
     returncode: int
     code: str
     message: str

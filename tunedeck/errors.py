@@ -194,6 +194,12 @@ class RankHung(EngineFailed):
     code = "rank_hung"
 
 
+class CollectiveFailed(EngineFailed):
+    """NCCL or gloo failed between ranks that are all still there, as after a fault of a link."""
+
+    code = "collective_failed"
+
+
 class HostLost(EngineFailed):
     """The worker of the last allowed attempt fell silent, or ended without saying how."""
 

@@ -99,7 +99,7 @@ class EndEvent(EventBase):
     """The last line of an engine that ended by itself."""
 
     kind: Literal["end"] = "end"
-    outcome: Literal["succeeded", "cancelled", "failed"]
+    outcome: Literal["succeeded", "stopped", "failed"]
     step: int
     why: str = Field("", description='why it ended before its last step, or ""')
 

@@ -138,14 +138,15 @@ def apply_preset(raw: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(name, str) or name not in _BY_NAME:
         known = ", ".join(_BY_NAME)
         raise BadInput.at("preset", name, f"there is no preset {name!r}", f"choose one of: {known}")
-    return _lay_over(_without_rivals(_BY_NAME[name].values, raw), raw)
+    return lay_over(_without_rivals(_BY_NAME[name].values, raw), raw)
 
 
-def _lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+def lay_over(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """A spec as JSON with another, partial one over it, section by section."""
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        merged[key] = _lay_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        merged[key] = lay_over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
     return merged
 
 

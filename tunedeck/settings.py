@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from tunedeck.retries import RetryPolicy
 from tunedeck.run_folder import token_cache
 from tunedeck.spec import LauncherName
 
@@ -36,8 +37,10 @@ class Settings(BaseSettings):
     lease_s: float = Field(15.0, gt=0, description="an attempt without a heartbeat for so long is given up")
     stop_grace_s: float = Field(60.0, gt=0, description="time for a last checkpoint before the processes are ended")
     max_attempts: int = Field(
-        3, ge=1, description="attempts in a row without a checkpoint before a lost host fails a job"
+        3, ge=1, description="attempts in a row without a new checkpoint, unless the spec of a job says otherwise"
     )
+    retry_first_delay_s: float = Field(1.0, ge=0, description="before the first retry; doubles with each in a row")
+    retry_longest_delay_s: float = Field(300.0, ge=0)
     max_upload_bytes: int = Field(64 << 30, gt=0)
     hub_enabled: bool = Field(True, description="whether data sets may be fetched from the Hugging Face hub")
     upload_lifetime_s: float = Field(24 * 3600.0, gt=0, description="an unfinished upload is kept so long")
@@ -48,6 +51,9 @@ class Settings(BaseSettings):
 
     def resolved_database_url(self) -> str:
         return self.database_url or f"sqlite:///{self.data_dir.resolve()}/tunedeck.db"
+
+    def retry_policy(self) -> RetryPolicy:
+        return RetryPolicy(self.max_attempts, self.retry_first_delay_s, self.retry_longest_delay_s)
 
     @property
     def bus_dir(self) -> Path:

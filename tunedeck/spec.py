@@ -15,6 +15,7 @@ from tunedeck.component import Component as Component
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="letters, digits, '.', '_', '-'")]
 Positive = Annotated[int, Field(ge=1, le=2**40)]
+Priority = Annotated[int, Field(ge=-1000, le=1000)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]
 
 LossMaskType = Literal["qwen", "qwen3", "qwen3_5", "distill_qwen"]
@@ -202,6 +203,16 @@ class Resources(Component):
     )
 
 
+class Queue(Component):
+    """How the job waits for its devices, and what becomes of it when an attempt is lost."""
+
+    priority: Priority = Field(0, description="higher ones are placed first")
+    preemptible: bool = Field(True, description="may be paused, with a checkpoint, for a job of higher priority")
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] | None = Field(
+        None, description="attempts in a row without a new checkpoint before the job fails; None: the service's"
+    )
+
+
 class JobSpec(Component):
     """A supervised fine-tuning job as asked. `model` and `dataset` are names of the registry, never paths."""
 
@@ -220,3 +231,4 @@ class JobSpec(Component):
     checkpointing: Checkpointing = Checkpointing()
     tracking: Tracking = Tracking()
     resources: Resources = Resources()
+    queue: Queue = Queue()

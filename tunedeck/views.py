@@ -9,11 +9,12 @@ from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, field_serializer, model_validator
 
+from tunedeck.actions import ActionName
 from tunedeck.bus import HostFacts
 from tunedeck.conversations import DatasetReport, Reading, Shape
 from tunedeck.errors import Problem
 from tunedeck.fault import FaultScene
-from tunedeck.lifecycle import JobState
+from tunedeck.lifecycle import Desired, JobState
 from tunedeck.memory import MemoryEstimate
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import Component, JobSpec, LossMaskType, Name
@@ -40,11 +41,15 @@ class JobView(Component):
     id: str
     name: str
     state: JobState
-    desired: Literal["run", "cancel"]
+    desired: Desired
+    owner: str = Field(description="name of the token that submitted it")
+    priority: int
+    actions: tuple[ActionName, ...] = Field(description="those that change something now; a clone is always possible")
     model: str
     dataset: str
     attempt: int
-    host: str = Field(description='"" until placed')
+    host: str = Field(description='"" while it waits')
+    next_try_at: float | None = Field(description="when a queued job that failed is tried again, at the earliest")
     created_at: float
     started_at: float | None
     ended_at: float | None
@@ -59,6 +64,8 @@ class JobView(Component):
 
 
 class TransitionView(Component):
+    """A line of a job's history. Two equal states: a wish changed, such as the priority."""
+
     at: float
     from_state: str
     to_state: str
@@ -76,6 +83,18 @@ class JobDetail(JobView):
     def _as_asked(self, spec: JobSpec) -> dict[str, Any]:
         """A default that nobody asked for must not look like a wish: a clone would pin it over its preset."""
         return spec.model_dump(mode="json", exclude_unset=True)
+
+
+class ActionResult(Component):
+    """What became of one job of a bulk action: its state, or why nothing was changed."""
+
+    job_id: str
+    state: JobState | None
+    error: dict[str, Any] | None = Field(description="code, message, mend, problems of errors.py")
+
+
+class BulkView(Component):
+    results: tuple[ActionResult, ...]
 
 
 class CheckedSpec(Component):

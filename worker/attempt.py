@@ -19,7 +19,7 @@ from tunedeck.run_folder import RunFolder
 from tunedeck.settings import Settings
 from worker.claim import claim
 from worker.devices import Devices
-from worker.endings import cancelled_before_start, failed_on_host, interrupted, left_before_start
+from worker.endings import ended_at_once, failed_on_host, interrupted, left_before_start, stopped_before_start
 from worker.forwarder.forwarder import Forwarder, Progress
 from worker.publisher import Publisher, Verdict
 from worker.supervisor.leftovers import remove_leftovers
@@ -90,7 +90,7 @@ class Attempt:
         """From the claim until every process is gone."""
         devices = self._wait_for_devices()
         if devices is None:
-            return left_before_start() if self._leaving.is_set() else cancelled_before_start()
+            return left_before_start() if self._leaving.is_set() else stopped_before_start()
         try:
             supervisor = SupervisorProcess.start(
                 self._order, self._folder, devices, self._host.settings.stop_grace_s, self._host.engine_module
@@ -101,7 +101,9 @@ class Attempt:
             self._host.devices.give_back(devices)
         report = supervisor.exit_report()
         self._log("ended: %s %s", report.outcome, report.message)
-        return interrupted(report) if self._leaving.is_set() and not self._is_cancel_wanted() else report
+        if self._is_end_asked():
+            return ended_at_once(report)
+        return interrupted(report) if self._leaving.is_set() and not self._is_stop_asked() else report
 
     def _wait_for_devices(self) -> tuple[int, ...] | None:
         """None when nobody wants the attempt any more. A replaced attempt's processes may be ending on our devices."""
@@ -112,10 +114,12 @@ class Attempt:
         return devices
 
     def _follow(self, supervisor: SupervisorProcess) -> None:
-        """Until the supervisor has ended, by itself or because the attempt is fenced."""
+        """Until the supervisor has ended, by itself or because nobody wants a last checkpoint of the attempt."""
         try:
             while not supervisor.has_ended() and not self._fenced:
                 progress = self._try(self._forward)
+                if self._is_end_asked():
+                    return
                 if self._is_stop_wanted():
                     self._folder.stop_request.touch()
                 self._pause(progress)
@@ -192,12 +196,17 @@ class Attempt:
             return False
         return control is not None and control.attempt != self._order.attempt
 
-    def _is_cancel_wanted(self) -> bool:
+    def _is_stop_asked(self) -> bool:
+        """Whether the backend wants the attempt to end, with a last checkpoint or without."""
         control = self._publisher.control
-        return control is not None and control.desired == "cancel"
+        return control is not None and control.desired != "run"
+
+    def _is_end_asked(self) -> bool:
+        control = self._publisher.control
+        return control is not None and control.desired == "end"
 
     def _is_stop_wanted(self) -> bool:
-        return self._leaving.is_set() or self._is_cancel_wanted()
+        return self._leaving.is_set() or self._is_stop_asked()
 
     def _log(self, text: str, *values: object) -> None:
         logger.info("job %s attempt %d " + text, self._order.job_id, self._order.attempt, *values)

@@ -17,8 +17,8 @@ def failed_on_host(host: str, fault: OSError) -> ExitReport:
                          "look at the worker's log")  # fmt: skip
 
 
-def cancelled_before_start() -> ExitReport:
-    return _without_tree("cancelled", "", "cancelled before a process was started", "")
+def stopped_before_start() -> ExitReport:
+    return _without_tree("stopped", "", "stopped before a process was started", "")
 
 
 def left_before_start() -> ExitReport:
@@ -26,13 +26,22 @@ def left_before_start() -> ExitReport:
 
 
 def interrupted(report: ExitReport) -> ExitReport:
-    """The engine stopped because the worker ends, not because anybody cancelled the job: it shall be tried again."""
-    if report.outcome != "cancelled":
+    """The engine stopped because the worker ends, not because anybody asked for it: the job shall be tried again."""
+    if report.outcome != "stopped":
         return report
     return report.model_copy(
         update={"outcome": "fenced", "code": HostLost.code, "message": "the worker was told to end"}
     )
 
 
-def _without_tree(outcome: Literal["cancelled", "failed", "fenced"], code: str, message: str, mend: str) -> ExitReport:
+def ended_at_once(report: ExitReport) -> ExitReport:
+    """The worker let go of the tree because that was asked for, not because the attempt was replaced."""
+    if report.outcome != "fenced":
+        return report
+    return report.model_copy(
+        update={"outcome": "stopped", "code": "", "message": "ended without a last checkpoint, as asked"}
+    )
+
+
+def _without_tree(outcome: Literal["stopped", "failed", "fenced"], code: str, message: str, mend: str) -> ExitReport:
     return ExitReport(outcome=outcome, returncode=0, code=code, message=message, mend=mend, log_tail=())

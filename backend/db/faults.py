@@ -1,4 +1,5 @@
-"""What a failing database means to a user: a full disk (507), or a database that is away or too busy (503).
+"""What a failing database means to a user: a full disk (507), a database that is away or too busy (503), or a job
+whose state cannot change like this (409), which a trigger says (migration 0003).
 
 Everything else is a fault of ours and stays what it was. SQLite tells them apart only by result code, and SQLAlchemy
 wraps both as OperationalError.
@@ -8,12 +9,13 @@ from __future__ import annotations
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from tunedeck.errors import DiskFull, TunedeckError, Unavailable
+from tunedeck.errors import DiskFull, IllegalTransition, TunedeckError, Unavailable
 
 _POSTGRES_DISK_FULL = "53100"
+_ILLEGAL_TRANSITION = "illegal_transition:"
 _SCHEMA_FAULTS = ("no such table", "no such column", "syntax error")
 
 
@@ -30,6 +32,9 @@ def as_tunedeck_error(fault: SQLAlchemyError) -> TunedeckError | None:
         return None
     if _is_disk_full(fault.orig):
         return disk_full("the database")
+    if isinstance(fault, IntegrityError) and _ILLEGAL_TRANSITION in str(fault.orig):
+        message = "the job's state has changed meanwhile, or cannot change like this"
+        return IllegalTransition(message, "look at the job as it is now, and ask again")
     if not isinstance(fault, OperationalError) or any(sign in str(fault.orig) for sign in _SCHEMA_FAULTS):
         return None
     return Unavailable(f"the database did not answer: {fault.orig}", "try again; the log of the backend says more")

@@ -20,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -121,7 +122,13 @@ class HostRow(Base):
 
 
 class JobRow(Base):
-    """A job. The columns from `phase` on are a summary of its events, kept by ingest so that lists need no join."""
+    """A job. The columns from `phase` on are a summary of its events, kept by ingest so that lists need no join.
+
+    A trigger refuses every change of `state` that `allowed_transitions` lacks; copying the table, as an Alembic batch
+    does on SQLite, would lose it. `max_attempts` 0: the setting's. A queued job is tried at `not_before` and no sooner.
+    `num_failures` counts failed attempts in a row without a new checkpoint. `resume_from` is where the next attempt
+    begins: a path, FROM_START, or "" for where the last one got to. `request_key` names the request that made the job.
+    """
 
     __tablename__ = "jobs"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -134,6 +141,14 @@ class JobRow(Base):
     validation_dataset_id: Mapped[str] = mapped_column(String(32), index=True, default="")
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     resolved: Mapped[dict[str, Any]] = mapped_column(JSON)
+    owner: Mapped[str] = mapped_column(String(80), default="", server_default="first")
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    preemptible: Mapped[bool] = mapped_column(default=True, server_default=true())
+    max_attempts: Mapped[int] = mapped_column(default=0, server_default="0")
+    not_before: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    num_failures: Mapped[int] = mapped_column(default=0, server_default="0")
+    resume_from: Mapped[str] = mapped_column(Text, default="", server_default="")
+    request_key: Mapped[str | None] = mapped_column(String(80))
     attempt: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[float]
     started_at: Mapped[float | None]
@@ -147,6 +162,15 @@ class JobRow(Base):
     first_validation_loss: Mapped[float | None]
     best_validation_loss: Mapped[float | None]
     step_time_ema_s: Mapped[float | None]
+    __table_args__ = (Index("uq_jobs_owner_request_key", "owner", "request_key", unique=True),)
+
+
+class AllowedTransitionRow(Base):
+    """NEXT of tunedeck/lifecycle.py, for the trigger on `jobs`; only migrations write it."""
+
+    __tablename__ = "allowed_transitions"
+    from_state: Mapped[str] = mapped_column(String(16), primary_key=True)
+    to_state: Mapped[str] = mapped_column(String(16), primary_key=True)
 
 
 class AttemptRow(Base):
@@ -168,6 +192,8 @@ class AttemptRow(Base):
 
 
 class TransitionRow(Base):
+    """A line of a job's history. Where both states are the same, it tells of a wish that changed, as of a priority."""
+
     __tablename__ = "transitions"
     id: Mapped[int] = mapped_column(FeedId, primary_key=True, autoincrement=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), index=True)

@@ -84,7 +84,7 @@ class Batch:
                 log_lines.store(self._session, attempt, message)
             case EndedMessage():
                 self._flush_rows()
-                endings.end(self._session, job, attempt, message.report, self._settings.max_attempts, self._now)
+                endings.end(self._session, job, attempt, message.report, self._settings.retry_policy(), self._now)
                 self.announced_jobs.add(job.id)
                 self.frees_or_offers_devices = True
                 del self._live[key]

@@ -8,12 +8,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, CheckpointRow, JobRow
+from backend.jobs.recovery import attempt_failed, attempt_lost, attempt_stopped
 from backend.jobs.transitions import transition
 from backend.models.service import register_export
-from backend.scheduler.leases import give_up
 from tunedeck.bus import ExitReport
 from tunedeck.errors import EngineFailed, TunedeckError
 from tunedeck.lifecycle import JobState
+from tunedeck.retries import RetryPolicy
 from tunedeck.views import JobFault
 
 log = logging.getLogger(__name__)
@@ -21,24 +22,25 @@ log = logging.getLogger(__name__)
 WHO = "worker"
 
 
-def end(session: Session, job: JobRow, attempt: AttemptRow, report: ExitReport, max_attempts: int, now: float) -> None:
-    """Free the devices and bring the job to its final state. The job must be past `placing`."""
-    if report.outcome == "fenced":
-        # The worker thought itself replaced, and was not: nobody trains this job now.
-        give_up(session, job, attempt, max_attempts, f"{attempt.host} gave it back: {report.message}", now)
-        return
-    attempt.ended_at = now
+def end(
+    session: Session, job: JobRow, attempt: AttemptRow, report: ExitReport, policy: RetryPolicy, now: float
+) -> None:
+    """Free the devices and bring the job on: to its final state, to its pause, or back to the queue. The job must be
+    past `placing`."""
     match report.outcome:
         case "succeeded":
+            attempt.ended_at = now
             _register_export(session, job, attempt)
             transition(session, job, JobState.SUCCEEDED, WHO, report.message or "the engine ended well", now)
-        case "cancelled":
-            if job.state != JobState.STOPPING:
-                transition(session, job, JobState.STOPPING, WHO, "the engine was asked to stop", now)
-            transition(session, job, JobState.CANCELLED, WHO, "the engine stopped as asked", now)
+        case "stopped":
+            why = report.message or "the engine stopped as asked"
+            attempt_stopped(session, job, attempt, WHO, why, now)
         case "failed":
-            job.fault = fault_of(report).model_dump(mode="json")
-            transition(session, job, JobState.FAILED, WHO, job.fault["message"], now)
+            attempt_failed(session, job, attempt, fault_of(report), policy, WHO, now)
+        case "fenced":
+            # The worker thought itself replaced, and was not: nobody trains this job now.
+            why = f"{attempt.host} gave it back: {report.message}"
+            attempt_lost(session, job, attempt, why, policy, WHO, now)
 
 
 def fault_of(report: ExitReport) -> JobFault:

@@ -33,6 +33,11 @@ def locked(session: Session, job_id: str) -> JobRow | None:
     return session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
 
 
+def by_request_key(session: Session, owner: str, key: str) -> str | None:
+    """The id of the job that a request of this key has made."""
+    return session.scalar(select(JobRow.id).where(JobRow.owner == owner, JobRow.request_key == key)) if key else None
+
+
 def newest_first(session: Session, wanted: JobFilter, before: str, limit: int) -> list[tuple[JobRow, str]]:
     """At most `limit` jobs older than the id `before` ("": from the newest on), each with its host."""
     query = _narrowed(_jobs_with_host(), wanted)

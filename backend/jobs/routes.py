@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+from fastapi import APIRouter, Body, Depends, Header, Query
 
 from backend.http.error_body import documented
 from backend.http.raw_json import DocumentedAs, RawObject
 from backend.http.services import OwnerDep, ServicesDep
 from backend.jobs import service
 from backend.jobs.queries import JobFilter
+from backend.jobs.service import Order
 from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
@@ -19,13 +20,36 @@ from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobView, Page
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RawSpec = Annotated[RawObject, Body(), DocumentedAs(JobSpec)]
+RawChanges = Annotated[RawObject, Body(default_factory=dict, description="a part of a JobSpec")]
 MAX_PAGE = 500
 
 
+async def order_of(
+    owner: OwnerDep,
+    draft: Annotated[bool, Query(description="store it without letting it into the queue")] = False,
+    idempotency_key: Annotated[
+        str, Header(max_length=80, description="sent again, the same key of the same token makes no second job")
+    ] = "",
+) -> Order:
+    return Order(owner, draft, idempotency_key)
+
+
+OrderDep = Annotated[Order, Depends(order_of)]
+
+
 @router.post("", status_code=201)
-def create_job(raw: RawSpec, services: ServicesDep, owner: OwnerDep) -> JobDetail:
-    """Queue a job. Only name, model and dataset are required."""
-    detail = service.create(services.database, owner, raw, time.time())
+def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> JobDetail:
+    """Queue a job, or store it as a draft. Only name, model and dataset are required."""
+    detail = service.create(services.database, order, raw, time.time())
+    services.background.wake_scheduler()
+    services.background.wake_feed()
+    return detail
+
+
+@router.post("/{job_id}/clone", status_code=201, responses=documented(NotFound))
+def clone_job(job_id: str, services: ServicesDep, order: OrderDep, changes: RawChanges) -> JobDetail:
+    """Queue a new job of the same spec, with the given fields laid over it."""
+    detail = service.clone(services.database, order, job_id, changes, time.time())
     services.background.wake_scheduler()
     services.background.wake_feed()
     return detail
@@ -54,15 +78,6 @@ def list_jobs(
 @router.get("/{job_id}", responses=documented(NotFound))
 def get_job(job_id: str, services: ServicesDep) -> JobDetail:
     return service.get(services.database, job_id)
-
-
-@router.post("/{job_id}/cancel", responses=documented(NotFound))
-def cancel_job(job_id: str, services: ServicesDep) -> JobDetail:
-    """Ask for the end of a job; a checkpoint is written first. Idempotent."""
-    detail = service.cancel(services.database, job_id, time.time())
-    services.background.wake_scheduler()
-    services.background.wake_feed()
-    return detail
 
 
 @router.get("/{job_id}/checkpoints", responses=documented(NotFound))

@@ -1,8 +1,8 @@
-"""What users may do with jobs. Placing, running and ending them is the scheduler's and ingest's work."""
+"""How jobs come in and are looked at. What may be done with one is in actions.py."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -14,24 +14,41 @@ from backend.db.tables import JobRow
 from backend.jobs import queries
 from backend.jobs.intake import Intake, check_spec, read_spec, resolve_spec
 from backend.jobs.queries import JobFilter
-from backend.jobs.transitions import announce, created, transition
+from backend.jobs.transitions import created
 from backend.jobs.views import checkpoint_view, job_detail, job_view
 from tunedeck.errors import BadInput
 from tunedeck.ids import new_id
-from tunedeck.lifecycle import FINAL, JobState
+from tunedeck.lifecycle import Desired, JobState
+from tunedeck.presets import lay_over
 from tunedeck.spec import JobSpec
 from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobView, Page
 
-USER = "user"
+
+@dataclass(frozen=True)
+class Order:
+    """How a job is taken: `draft` keeps it out of the queue; a `request_key` ("": none) makes one job however often the
+    owner sends it."""
+
+    owner: str
+    draft: bool = False
+    request_key: str = ""
 
 
-def create(database: Database, owner: str, raw: dict[str, Any], now: float) -> JobDetail:
-    """Store a job, queued. Raises BadInput with every problem of the spec; then nothing is stored."""
+def create(database: Database, order: Order, raw: dict[str, Any], now: float, why: str = "submitted") -> JobDetail:
+    """Store a job, queued or as a draft. Raises BadInput with every problem of the spec; then nothing is stored."""
     spec = read_spec(raw)
     with database.writing() as session:
-        job = _new_row(spec, resolve_spec(session, owner, spec, now), now)
-        created(session, job, USER, now)
-        return _detail(session, job.id)
+        if made := queries.by_request_key(session, order.owner, order.request_key):
+            return detail(session, made)
+        job = _new_row(spec, resolve_spec(session, order.owner, spec, now), order, now)
+        created(session, job, order.owner, why, now)
+        return detail(session, job.id)
+
+
+def clone(database: Database, order: Order, job_id: str, changes: dict[str, Any], now: float) -> JobDetail:
+    """A new job of the same spec, with `changes` (a partial spec) laid over it. Raises NotFound and BadInput."""
+    asked = get(database, job_id).spec.model_dump(mode="json", exclude_unset=True)
+    return create(database, order, lay_over(asked, changes), now, f"cloned from {job_id}")
 
 
 def check(database: Database, owner: str, raw: dict[str, Any], now: float) -> CheckedSpec:
@@ -53,30 +70,7 @@ def list_jobs(database: Database, wanted: JobFilter, cursor: str, limit: int) ->
 
 def get(database: Database, job_id: str) -> JobDetail:
     with database.reading() as session:
-        return _detail(session, job_id)
-
-
-def cancel(database: Database, job_id: str, now: float) -> JobDetail:
-    """Ask for the end of a job. Idempotent: a job that ends or has ended stays as it is."""
-    with database.writing() as session:
-        job = queries.locked(session, job_id)
-        if job is None:
-            raise no_such_job(job_id)
-        _cancel(session, job, now)
-        return _detail(session, job_id)
-
-
-def _cancel(session: Session, job: JobRow, now: float) -> None:
-    state = JobState(job.state)
-    if state in FINAL or job.desired == "cancel":
-        return
-    job.desired = "cancel"
-    if state is JobState.QUEUED:
-        transition(session, job, JobState.CANCELLED, USER, "cancelled before it was placed", now)
-    elif state is not JobState.STOPPING:
-        transition(session, job, JobState.STOPPING, USER, "cancel was asked for", now)
-    else:
-        announce(session, job, now)
+        return detail(session, job_id)
 
 
 def checkpoints(database: Database, job_id: str) -> Page[CheckpointView]:
@@ -86,12 +80,26 @@ def checkpoints(database: Database, job_id: str) -> Page[CheckpointView]:
         return Page[CheckpointView](items=tuple(map(checkpoint_view, queries.checkpoints(session, job_id))))
 
 
-def _new_row(spec: JobSpec, intake: Intake, now: float) -> JobRow:
+def detail(session: Session, job_id: str) -> JobDetail:
+    """Raises NotFound."""
+    found = queries.with_host(session, job_id)
+    if found is None:
+        raise no_such_job(job_id)
+    job, host = found
+    return job_detail(job, host, queries.transitions(session, job_id))
+
+
+def _new_row(spec: JobSpec, intake: Intake, order: Order, now: float) -> JobRow:
     return JobRow(
         id=new_id(),
         name=spec.name,
-        state=JobState.QUEUED.value,
-        desired="run",
+        state=(JobState.DRAFT if order.draft else JobState.QUEUED).value,
+        desired=Desired.RUN.value,
+        owner=order.owner,
+        priority=spec.queue.priority,
+        preemptible=spec.queue.preemptible,
+        max_attempts=spec.queue.max_attempts or 0,
+        request_key=order.request_key or None,
         model=spec.model,
         dataset=spec.dataset,
         dataset_id=intake.dataset_id,
@@ -106,11 +114,3 @@ def _new_row(spec: JobSpec, intake: Intake, now: float) -> JobRow:
         train_iters=intake.resolved.batching.train_iters,
         latest={},
     )
-
-
-def _detail(session: Session, job_id: str) -> JobDetail:
-    found = queries.with_host(session, job_id)
-    if found is None:
-        raise no_such_job(job_id)
-    job, host = found
-    return job_detail(job, host, queries.transitions(session, job_id))

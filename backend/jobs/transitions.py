@@ -2,8 +2,8 @@
 a line of the job's history and a `job` event in the feed, so that no listener can miss a change that happened.
 
 It refuses to commit (the caller's transaction decides) and to judge whether a change is wise: that is the caller's
-question; whether it is legal is `tunedeck/lifecycle.py`'s. Database triggers were rejected: they could not say who
-and why.
+question; whether it is legal is `tunedeck/lifecycle.py`'s, and a trigger of the database holds every writer to it, also
+one whose row is no longer what it read. A trigger that writes the history was rejected: it could not say who and why.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, EventRow, JobRow, TransitionRow
 from backend.jobs.views import job_view
-from tunedeck.lifecycle import FINAL, JobState, check_transition
+from tunedeck.lifecycle import FINAL, Desired, JobState, check_transition
 
 
 def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, now: float) -> None:
@@ -23,8 +23,10 @@ def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, 
     check_transition(JobState(job.state), to)
     session.add(TransitionRow(job_id=job.id, at=now, from_state=job.state, to_state=to.value, who=who, why=why))
     job.state = to.value
-    if to is JobState.QUEUED:
+    if to in (JobState.QUEUED, JobState.PAUSED):
         job.phase = ""
+    if to is JobState.QUEUED:
+        job.desired, job.ended_at, job.fault = Desired.RUN, None, None
     if to is JobState.STARTING and job.started_at is None:
         job.started_at = now
     if to in FINAL:
@@ -32,11 +34,17 @@ def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, 
     announce(session, job, now)
 
 
-def created(session: Session, job: JobRow, who: str, now: float) -> None:
-    """Store a new, queued job with the first line of its history."""
+def wish(session: Session, job: JobRow, who: str, why: str, now: float) -> None:
+    """Tell of a change to `job` that leaves its state as it is. Make the change before the call."""
+    session.add(TransitionRow(job_id=job.id, at=now, from_state=job.state, to_state=job.state, who=who, why=why))
+    announce(session, job, now)
+
+
+def created(session: Session, job: JobRow, who: str, why: str, now: float) -> None:
+    """Store a new job with the first line of its history."""
     session.add(job)
     session.flush()
-    session.add(TransitionRow(job_id=job.id, at=now, from_state="", to_state=job.state, who=who, why="submitted"))
+    session.add(TransitionRow(job_id=job.id, at=now, from_state="", to_state=job.state, who=who, why=why))
     announce(session, job, now)
 
 

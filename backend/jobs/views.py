@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.db.tables import CheckpointRow, JobRow, TransitionRow
-from tunedeck.lifecycle import JobState
+from tunedeck.actions import actions_in
+from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, Desired, JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import CheckpointView, JobDetail, JobFault, JobView, TransitionView
 
 
 def job_view(job: JobRow, host: str) -> JobView:
-    """The summary of a job. `host` is that of its newest attempt; a queued job has none, whatever was tried before."""
+    """The summary of a job. `host` is that of its newest attempt; a job that waits has none, whatever was before."""
+    state = JobState(job.state)
     return JobView(
         id=job.id,
         name=job.name,
-        state=JobState(job.state),
-        desired="cancel" if job.desired == "cancel" else "run",
+        state=state,
+        desired=Desired(job.desired),
+        owner=job.owner,
+        priority=job.priority,
+        actions=actions_in(state),
         model=job.model,
         dataset=job.dataset,
         attempt=job.attempt,
-        host="" if job.state == JobState.QUEUED else host,
+        host=host if state in HOLDS_DEVICES | FINAL else "",
+        next_try_at=job.not_before if state is JobState.QUEUED and job.not_before > 0 else None,
         created_at=job.created_at,
         started_at=job.started_at,
         ended_at=job.ended_at,

@@ -7,12 +7,23 @@ still find that it is fenced.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import redis
 
 from backend.scheduler.situation import Situation
 from tunedeck.bus import ControlRecord, control_key
+from tunedeck.lifecycle import Desired
 
 RECORD_LIFE_S = 24 * 3600
+# The worker need not know what becomes of the job afterwards.
+_TOLD: dict[Desired, Literal["run", "stop", "end"]] = {
+    Desired.RUN: "run",
+    Desired.PAUSE: "stop",
+    Desired.REQUEUE: "stop",
+    Desired.CANCEL: "stop",
+    Desired.CANCEL_NOW: "end",
+}
 
 
 def records_of(situation: Situation) -> dict[str, ControlRecord]:
@@ -21,7 +32,7 @@ def records_of(situation: Situation) -> dict[str, ControlRecord]:
     for live in situation.live:
         records[live.job_id] = ControlRecord(
             attempt=live.attempt,
-            desired="cancel" if live.desired == "cancel" else "run",
+            desired=_TOLD[Desired(live.desired)],
             ingested_seq=live.ingested_seq,
             ingested_line=live.ingested_line,
         )

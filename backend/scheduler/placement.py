@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, HostRow, JobRow
+from backend.jobs.checkpoints import next_start
 from backend.jobs.transitions import transition
 from backend.scheduler import queries
 from tunedeck.bus import RunAttempt
@@ -62,7 +63,7 @@ def place_queued(session: Session, now: float, alive_since: float, lease_s: floa
     if not any(offer.free for offer in offers.values()):
         return []
     dispatches = []
-    for job in queries.queued_jobs(session):
+    for job in queries.queued_jobs(session, now):
         hardware = ResolvedSpec.model_validate(job.resolved).hardware
         offer = best_offer(offers.values(), hardware)
         if offer is None:
@@ -111,8 +112,9 @@ def _offer(host: HostRow, num_in_use: int) -> Offer:
 
 
 def _place(session: Session, job: JobRow, host: str, num_devices: int, now: float, lease_s: float) -> Dispatch:
-    checkpoint = queries.newest_checkpoint(session, job.id)
+    checkpoint = next_start(session, job)
     job.attempt += 1
+    job.resume_from = ""
     attempt = AttemptRow(
         job_id=job.id,
         number=job.attempt,

@@ -7,16 +7,17 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, CheckpointRow, HostRow, JobRow
+from backend.db.tables import AttemptRow, HostRow, JobRow
 from tunedeck.lifecycle import JobState
 
 # Each tick looks at no more jobs than this; the others wait their turn anyway.
 MOST_QUEUED_JOBS = 200
 
 
-def queued_jobs(session: Session) -> Sequence[JobRow]:
-    """Oldest first."""
-    query = select(JobRow).where(JobRow.state == JobState.QUEUED).order_by(JobRow.created_at, JobRow.id)
+def queued_jobs(session: Session, now: float) -> Sequence[JobRow]:
+    """Those whose time has come, oldest first."""
+    due = (JobRow.state == JobState.QUEUED, JobRow.not_before <= now)
+    query = select(JobRow).where(*due).order_by(JobRow.created_at, JobRow.id)
     return session.scalars(query.limit(MOST_QUEUED_JOBS)).all()
 
 
@@ -43,21 +44,3 @@ def live_attempts(session: Session) -> list[tuple[JobRow, AttemptRow]]:
         .order_by(AttemptRow.placed_at)
     )
     return [(job, attempt) for job, attempt in session.execute(query)]
-
-
-def num_attempts_without_progress(session: Session, job: JobRow) -> int:
-    """How many attempts of a job have ended, or end now, since the last one that left a checkpoint of its own."""
-    fruitful = select(func.max(CheckpointRow.attempt)).where(
-        CheckpointRow.job_id == job.id, CheckpointRow.format == "dist_checkpointing"
-    )
-    return job.attempt - (session.scalar(fruitful) or 0)
-
-
-def newest_checkpoint(session: Session, job_id: str) -> CheckpointRow | None:
-    """The one from which training can go on."""
-    query = (
-        select(CheckpointRow)
-        .where(CheckpointRow.job_id == job_id, CheckpointRow.format == "dist_checkpointing")
-        .order_by(CheckpointRow.attempt.desc(), CheckpointRow.step.desc())
-    )
-    return session.scalars(query.limit(1)).one_or_none()

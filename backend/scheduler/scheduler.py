@@ -83,9 +83,8 @@ class Scheduler:
             if not self._leadership.holds(session):
                 return [], {}
             heard_until = self._hearing.silence_until()
-            expired = (
-                leases.expire(session, now, heard_until, lease_s, self._settings.max_attempts) if heard_until else []
-            )
+            policy = self._settings.retry_policy()
+            expired = leases.expire(session, now, heard_until, lease_s, policy) if heard_until else []
             dispatches = placement.overdue_messages(session, now, MESSAGE_PATIENCE_S)
             dispatches += placement.place_queued(session, now, now - lease_s, lease_s)
         return dispatches, {job_id: control.fence(attempt) for job_id, attempt in expired}

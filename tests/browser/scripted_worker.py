@@ -124,9 +124,9 @@ class ScriptedAttempt:
         self._events({"kind": "error", **fault.model_dump()}, {"kind": "end", "outcome": "failed", "step": self.step})
         self._end(ExitReport(outcome="failed", returncode=1, log_tail=log_tail, **dict(fault)))
 
-    def cancelled(self) -> None:
-        self._events({"kind": "end", "outcome": "cancelled", "step": self.step})
-        self._end(ExitReport(outcome="cancelled", returncode=0, code="", message="", mend="", log_tail=()))
+    def stopped(self) -> None:
+        self._events({"kind": "end", "outcome": "stopped", "step": self.step})
+        self._end(ExitReport(outcome="stopped", returncode=0, code="", message="", mend="", log_tail=()))
 
     def _end(self, report: ExitReport) -> None:
         self._worker.say(EndedMessage(job_id=self.job_id, attempt=self.number, host=_FACTS.name, report=report))

@@ -108,7 +108,7 @@ def test_cancel_says_what_happens_and_asks_the_engine_to_stop(page: Page, attemp
     expect(page.locator("#run-state")).to_contain_text("stopping")
     assert client.job(run.job_id).desired == "cancel"
     run.checkpoint()
-    run.cancelled()
+    run.stopped()
     expect(page.locator("#run-state")).to_contain_text("cancelled")
     page.click("#tab-checkpoints")
     expect(page.locator("#checkpoints")).to_contain_text("checkpoints/iter_0000007")

@@ -59,7 +59,7 @@ def _train(spec: dict[str, Any], folder: RunFolder, log: EventLog) -> str:
         if wants_end or step % save_interval == 0:
             _save(folder, log, step)
         if wants_end:
-            return "cancelled"
+            return "stopped"
     return "succeeded"
 
 

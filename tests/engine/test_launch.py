@@ -84,7 +84,7 @@ def test_under_torchrun_a_stop_request_ends_all_ranks_with_a_checkpoint(
     output, _ = process.communicate(timeout=120)
     assert process.returncode == 0, output
     end = events(tmp_path)[-1]
-    assert end["outcome"] == "cancelled"
+    assert end["outcome"] == "stopped"
     assert [event["step"] for event in events(tmp_path, "checkpoint")] == [end["step"]]
 
 

@@ -18,7 +18,15 @@ def fields(prefill: dict[str, Any]) -> dict[str, FormField]:
 def test_the_groups_stand_in_the_order_of_the_recipe() -> None:
     titles = [group.title for group in spec_groups(SCHEMA)]
     assert titles[1:5] == ["Data", "Batching", "Optimizer and schedule", "Parallelism"]
-    assert titles[5:] == ["Precision", "Recompute", "Evaluation and early stop", "Checkpoints", "Tracking", "Resources"]
+    assert titles[5:] == [
+        "Precision",
+        "Recompute",
+        "Evaluation and early stop",
+        "Checkpoints",
+        "Tracking",
+        "Resources",
+        "Queue",
+    ]
 
 
 def test_a_null_over_a_preset_is_not_the_same_as_nothing_given() -> None:

@@ -50,7 +50,7 @@ def add_job(session: Session, now: float, device: str = "cpu", num_devices: int 
 
 def add_running_job(session: Session, now: float, host: str = "box", lease_s: float = 60.0, **columns: Any) -> JobRow:
     """A job whose first attempt runs on `host` and holds one device."""
-    job = add_job(session, now, state="running", attempt=1, started_at=now, **columns)
+    job = add_job(session, now, **({"state": "running", "attempt": 1, "started_at": now} | columns))
     add_attempt(session, job.id, 1, now, host=host, lease_expires_at=now + lease_s)
     return job
 

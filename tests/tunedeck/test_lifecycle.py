@@ -5,12 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tunedeck.errors import IllegalTransition
-from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, JobState, check_transition, is_allowed
+from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, NEXT, JobState, check_transition, is_allowed
 
 
 @pytest.mark.parametrize("state", sorted(FINAL))
-def test_nothing_follows_a_final_state(state: JobState) -> None:
-    for wanted in JobState:
+def test_only_a_retry_follows_an_end_and_nothing_follows_success(state: JobState) -> None:
+    follows = {JobState.QUEUED} if state is not JobState.SUCCEEDED else set()
+    for wanted in set(JobState) - follows:
         with pytest.raises(IllegalTransition, match=f"a {state} job cannot become {wanted}"):
             check_transition(state, wanted)
 
@@ -34,3 +35,13 @@ def test_a_job_is_never_cancelled_while_a_worker_may_still_hold_its_devices() ->
 def test_a_lost_host_sends_the_job_back_to_the_queue() -> None:
     for state in (JobState.PLACING, JobState.STARTING, JobState.RUNNING):
         check_transition(state, JobState.QUEUED)
+
+
+def test_a_job_leaves_its_devices_only_for_a_state_that_an_attempt_can_end_in() -> None:
+    for state in HOLDS_DEVICES:
+        left = NEXT[state] - HOLDS_DEVICES
+        assert left <= FINAL | {JobState.QUEUED, JobState.PAUSED}
+
+
+def test_devices_are_given_to_queued_jobs_only() -> None:
+    assert {state for state in JobState if is_allowed(state, JobState.PLACING)} == {JobState.QUEUED}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import redis
 from celery import Celery
@@ -45,11 +45,13 @@ class BackendStandIn:
         self.write_control(order)
         self.send(order)
 
-    def write_control(self, order: RunAttempt, desired: str = "run", attempt: int | None = None) -> None:
+    def write_control(
+        self, order: RunAttempt, desired: Literal["run", "stop", "end"] = "run", attempt: int | None = None
+    ) -> None:
         lines = self.log_lines(order)
         record = ControlRecord(
             attempt=order.attempt if attempt is None else attempt,
-            desired="cancel" if desired == "cancel" else "run",
+            desired=desired,
             ingested_seq=max((event["seq"] for event in self.events(order)), default=0),
             ingested_line=max(lines, default=0),
         )

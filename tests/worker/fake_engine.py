@@ -62,7 +62,7 @@ def main() -> int:
             voice.say(
                 "checkpoint", step=step, path="checkpoints/iter_0000001", size_bytes=1, format="dist_checkpointing"
             )
-            voice.say("end", outcome="cancelled", step=step)
+            voice.say("end", outcome="stopped", step=step)
             return 0
         time.sleep(STEP_S)
     return _end(behaviour, voice, num_steps)

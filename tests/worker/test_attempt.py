@@ -56,10 +56,10 @@ def test_cancel_writes_a_checkpoint_before_the_end(worker: WorkerProcess, backen
     job = order("plain", FOR_EVER)
     backend.begin(job)
     backend.read_until(lambda: backend.events(job))
-    backend.write_control(job, desired="cancel")
+    backend.write_control(job, desired="stop")
     backend.read_until(lambda: backend.ends(job))
     assert [event["kind"] for event in backend.events(job)][-2:] == ["checkpoint", "end"]
-    assert backend.ends(job)[0].report.outcome == "cancelled"
+    assert backend.ends(job)[0].report.outcome == "stopped"
 
 
 def test_an_engine_that_does_not_heed_a_cancel_is_killed_after_the_grace(
@@ -68,11 +68,25 @@ def test_an_engine_that_does_not_heed_a_cancel_is_killed_after_the_grace(
     job = order("stubborn", FOR_EVER)
     backend.begin(job)
     backend.read_until(lambda: backend.events(job))
-    backend.write_control(job, desired="cancel")
+    backend.write_control(job, desired="stop")
     backend.read_until(lambda: backend.ends(job))
     report = backend.ends(job)[0].report
-    assert (report.outcome, report.returncode) == ("cancelled", -signal.SIGKILL)
+    assert (report.outcome, report.returncode) == ("stopped", -signal.SIGKILL)
     assert "within 1 s" in report.message
+    assert worker.engines() == []
+
+
+def test_an_attempt_that_shall_end_at_once_is_not_waited_for(
+    worker: WorkerProcess, backend: BackendStandIn, settings: Settings
+) -> None:
+    job = order("stubborn", FOR_EVER)
+    backend.begin(job)
+    backend.read_until(lambda: backend.events(job))
+    backend.write_control(job, desired="end")
+    backend.read_until(lambda: backend.ends(job))
+    report = backend.ends(job)[0].report
+    assert (report.outcome, report.message) == ("stopped", "ended without a last checkpoint, as asked")
+    assert not RunFolder.of(settings.data_dir, job.job_id, job.attempt).stop_request.exists()
     assert worker.engines() == []
 
 

@@ -126,7 +126,7 @@ def test_the_supervisor_alone_enforces_the_grace_of_a_stop(tmp_path: Path) -> No
     run.stop_request.touch()
     assert process.wait(15) == 0
     report = ExitReport.model_validate_json(run.exit_report.read_bytes())
-    assert (report.outcome, report.returncode) == ("cancelled", -9)
+    assert (report.outcome, report.returncode) == ("stopped", -9)
 
 
 def test_the_end_of_its_standard_input_ends_the_tree(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tunedeck.errors import DiskFull, EngineFailed, OutOfMemory, RankHung, RankLost, TunedeckError
+from tunedeck.errors import CollectiveFailed, DiskFull, EngineFailed, OutOfMemory, RankHung, RankLost, TunedeckError
 from tunedeck.out_of_memory import what_to_try
 from tunedeck.run_folder import RunFolder
 
@@ -44,7 +44,7 @@ def _of_other_ranks(error: BaseException, text: str) -> TunedeckError | None:
         return RankLost(f"another rank is gone ({text})", "engine.log tells what it said last")
     if _PEER_SILENT.search(text):
         return RankHung(f"another rank does not answer ({text})", "engine.log tells what it said last")
-    return None
+    return CollectiveFailed(f"the ranks could not communicate ({text})", "engine.log tells what it said last")
 
 
 def print_memory_summary() -> None:

@@ -49,7 +49,7 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
         return _failed(ended, fault, log_tail)
     if ended.ending is Ending.OVERDUE:
         message = f"ended by force: the engine did not end within {ended.stop_grace_s:g} s after the request to stop"
-        return _report("cancelled", ended, "", message, "the newest complete checkpoint is kept")
+        return _report("stopped", ended, "", message, "the newest complete checkpoint is kept")
     return _failed(ended, _unexplained(ended, number, folder.spec, _scene(folder, rank, number, events)), log_tail)
 
 
@@ -123,7 +123,7 @@ def _failed(ended: Ended, fault: Fault, log_tail: tuple[str, ...]) -> ExitReport
 
 
 def _report(
-    outcome: Literal["succeeded", "cancelled", "failed", "fenced"],
+    outcome: Literal["succeeded", "stopped", "failed", "fenced"],
     ended: Ended,
     code: str,
     message: str,

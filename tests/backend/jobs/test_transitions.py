@@ -32,7 +32,7 @@ def _add_job(session: Session) -> JobRow:
         train_iters=3,
         latest={},
     )
-    created(session, job, "test", 1.0)
+    created(session, job, "test", "submitted", 1.0)
     return job
 
 

@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, CheckpointRow, JobRow, TransitionRow
+from backend.db.tables import AttemptRow, JobRow, TransitionRow
 from backend.scheduler import leases
-from backend.scheduler.leases import give_up
 from backend.scheduler.placement import place_queued
-from tests.support.jobs import add_attempt, add_host, add_running_job
+from tests.support.jobs import add_host, add_running_job
+from tunedeck.retries import RetryPolicy
 
 NOW = 1_000_000.0
 LEASE_S = 60.0
@@ -21,7 +21,7 @@ def expire(
     session: Session, now: float, heard_until: float | None = None, max_attempts: int = 3
 ) -> list[tuple[str, int]]:
     """By a scheduler whose ingest has stored everything up to `now`, unless it says otherwise."""
-    return leases.expire(session, now, now if heard_until is None else heard_until, LEASE_S, max_attempts)
+    return leases.expire(session, now, now if heard_until is None else heard_until, LEASE_S, RetryPolicy(max_attempts, 0.0, 0.0))
 
 
 def test_a_silent_attempt_ends_and_the_job_is_tried_again_under_a_new_number(database: Database) -> None:
@@ -48,38 +48,10 @@ def test_the_last_allowed_attempt_fails_the_job_and_says_whose_fault_it_was(data
         assert "box gave no sign of life" in job.fault["message"]
 
 
-def test_attempts_that_left_a_checkpoint_do_not_use_up_the_tries(database: Database) -> None:
-    """As restarts of the service do, which end each attempt with a last checkpoint."""
-    with database.writing() as session:
-        job = add_running_job(session, NOW, lease_s=10)
-        for number in range(1, 6):
-            attempt = session.get_one(AttemptRow, (job.id, number))
-            session.add(_checkpoint(job.id, number, step=10 * number))
-            give_up(session, job, attempt, 2, "the worker was told to end", NOW)
-            assert job.state == "queued"
-            job.attempt, job.state = number + 1, "running"
-            add_attempt(session, job.id, number + 1, NOW)
-        give_up(session, job, session.get_one(AttemptRow, (job.id, 6)), 2, "it fell silent", NOW)
-        assert job.state == "queued"
-        job.attempt, job.state = 7, "running"
-        give_up(session, job, add_attempt(session, job.id, 7, NOW), 2, "it fell silent", NOW)
-        assert job.state == "failed"
-        assert job.fault is not None
-        assert "attempt 7 was the last one" in job.fault["message"]
-
-
-def _checkpoint(job_id: str, attempt: int, step: int) -> CheckpointRow:
-    path, kind = f"/runs/{job_id}/{attempt}/checkpoints/iter_{step:07d}", "dist_checkpointing"
-    return CheckpointRow(
-        job_id=job_id, attempt=attempt, path=path, step=step, format=kind, size_bytes=1, created_at=NOW
-    )
-
-
 @pytest.mark.parametrize("state", ["placing", "starting", "running", "stopping"])
 def test_a_cancelled_job_whose_worker_is_gone_is_cancelled_not_tried_again(database: Database, state: str) -> None:
     with database.writing() as session:
-        job = add_running_job(session, NOW, lease_s=10)
-        job.state, job.desired = state, "cancel"
+        job = add_running_job(session, NOW, lease_s=10, state=state, desired="cancel")
         expire(session, NOW + 11)
         assert session.get_one(JobRow, job.id).state == "cancelled"
 

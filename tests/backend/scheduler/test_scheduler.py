@@ -114,16 +114,19 @@ def test_a_lost_message_is_sent_again(ticking: Ticking, database: Database) -> N
     assert ticking.control(job.id).attempt == 1
 
 
-def test_a_cancel_reaches_the_control_record_at_the_next_tick(ticking: Ticking, database: Database) -> None:
+@pytest.mark.parametrize(("desired", "told"), [("cancel", "stop"), ("cancel_now", "end"), ("pause", "stop")])
+def test_a_wish_reaches_the_control_record_at_the_next_tick(
+    ticking: Ticking, database: Database, desired: str, told: str
+) -> None:
     with database.writing() as session:
         job = add_running_job(session, time.time(), lease_s=15)
     ticking.tick()
     assert ticking.control(job.id).desired == "run"
     with database.writing() as session:
         row = session.get_one(JobRow, job.id)
-        row.desired, row.state = "cancel", "stopping"
+        row.desired, row.state = desired, "stopping"
     ticking.tick()
-    assert ticking.control(job.id).desired == "cancel"
+    assert ticking.control(job.id).desired == told
 
 
 def test_a_worker_whose_lease_ran_out_is_fenced_even_before_the_job_is_placed_again(

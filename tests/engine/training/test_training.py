@@ -154,7 +154,7 @@ def test_a_stop_request_ends_with_a_checkpoint_that_goes_on(tiny_qwen3: Path, su
     stopped = tmp_path / "stopped"
     (stopped / "control").mkdir(parents=True)
     with AsksToStop(stopped / "events.jsonl") as log:
-        assert train(Attempt(spec, RunFolder(stopped), None, log)) == "cancelled"
+        assert train(Attempt(spec, RunFolder(stopped), None, log)) == "stopped"
     assert [event["path"] for event in events(stopped, "checkpoint")] == ["checkpoints/iter_0000005"]
     checkpoint = stopped / "checkpoints" / "iter_0000005"
     train_here(spec, tmp_path / "resumed", checkpoint)
@@ -176,7 +176,7 @@ def test_a_stop_request_is_answered_with_the_checkpoint_before_any_validation(
     spec = resolved_spec(tiny_qwen3, sums, batching={"train_iters": 12}, evaluation={"eval_interval": 5})
     (tmp_path / "control").mkdir()
     with AsksToStop(tmp_path / "events.jsonl") as log:
-        assert train(Attempt(spec, RunFolder(tmp_path), None, log)) == "cancelled"
+        assert train(Attempt(spec, RunFolder(tmp_path), None, log)) == "stopped"
     assert [event["step"] for event in events(tmp_path, "checkpoint")] == [5]
     assert [event["step"] for event in events(tmp_path, "eval")] == [0]
 
@@ -214,7 +214,7 @@ def test_a_validation_keeps_nothing_for_a_backward_pass(
 def test_a_stop_request_before_the_first_step_trains_nothing(tiny_qwen3: Path, sums: Path, tmp_path: Path) -> None:
     (tmp_path / "control").mkdir()
     (tmp_path / "control" / "stop").touch()
-    assert train_here(resolved_spec(tiny_qwen3, sums), tmp_path) == "cancelled"
+    assert train_here(resolved_spec(tiny_qwen3, sums), tmp_path) == "stopped"
     assert not events(tmp_path, "step")
     assert not events(tmp_path, "checkpoint")
 

@@ -26,7 +26,7 @@ from worker.engine.training.progress import StepResult
 from worker.engine.training.rank_readings import RankReadings
 from worker.engine.training.setup import Setup
 
-Outcome = Literal["succeeded", "cancelled"]
+Outcome = Literal["succeeded", "stopped"]
 
 
 class TrainingLoop:
@@ -58,7 +58,7 @@ class TrainingLoop:
             self._observer.close()
         if stopped and not self._is_done():
             self._save_last()
-            return "cancelled"
+            return "stopped"
         self._evaluate()
         self._save_last()
         return "succeeded"

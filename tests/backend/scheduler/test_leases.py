@@ -21,7 +21,9 @@ def expire(
     session: Session, now: float, heard_until: float | None = None, max_attempts: int = 3
 ) -> list[tuple[str, int]]:
     """By a scheduler whose ingest has stored everything up to `now`, unless it says otherwise."""
-    return leases.expire(session, now, now if heard_until is None else heard_until, LEASE_S, RetryPolicy(max_attempts, 0.0, 0.0))
+    return leases.expire(
+        session, now, now if heard_until is None else heard_until, LEASE_S, RetryPolicy(max_attempts, 0.0, 0.0)
+    )
 
 
 def test_a_silent_attempt_ends_and_the_job_is_tried_again_under_a_new_number(database: Database) -> None:

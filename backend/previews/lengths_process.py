@@ -33,7 +33,7 @@ def measure(request: dict[str, Any], progress: Progress) -> Any:
         num_rows += len(chunk)
         for sample in mark(tokenizer, list(_renderings(chunk, mask))):
             if sample.num_learned:
-                lengths.total.append(len(sample.ids))
+                lengths.total.append(sample.num_tokens)
                 lengths.trained.append(sample.num_learned)
         progress(num_rows, request["num_rows"])
     if not lengths.total:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from tunedeck.conversations.conversation import Conversation, Message
 from tunedeck.conversations.faults import Fault, Faulty
-from tunedeck.conversations.reading import Action, Reading
-from tunedeck.conversations.seen import Seen
+from tunedeck.conversations.reading import Action, FaultPolicy, Reading
+from tunedeck.conversations.seen import Seen, key_of
 from tunedeck.conversations.shapes import Converted
 
 TokenCounter = Callable[[Conversation], int]
@@ -29,14 +29,21 @@ class Verdict:
     action: Action = "keep"
     num_tokens: int = 0
 
+    def refused_by(self, policy: FaultPolicy) -> Fault | None:
+        """The first fault for which the policy refuses the data set."""
+        if self.action != "fail":
+            return None
+        return next(fault for fault in self.faults if policy.action(fault.kind) == "fail")
+
 
 class Judge:
-    """Judges the rows of one file in order; remembers them, to find duplicates."""
+    """Judges the rows of one file in order; remembers them, to find duplicates, unless it `is_forgetful`."""
 
-    def __init__(self, reading: Reading, num_tokens: TokenCounter | None = None) -> None:
+    def __init__(self, reading: Reading, num_tokens: TokenCounter | None = None, *, is_forgetful: bool = False) -> None:
         self._reading = reading
         self._num_tokens = num_tokens
         self._seen = Seen()
+        self._is_forgetful = is_forgetful
 
     @property
     def num_rows_compared(self) -> int:
@@ -50,8 +57,10 @@ class Judge:
             self._apply(verdict, list(self._faults_of(verdict.conversation)))
         if verdict.conversation is not None and self._num_tokens is not None:
             self._count_tokens(verdict, verdict.conversation, self._num_tokens)
-        if verdict.conversation is not None and not self._seen.add(verdict.conversation):
-            self._apply(verdict, [_DUPLICATE])
+        if self._is_forgetful or verdict.conversation is None:
+            return verdict
+        if not self._seen.add(key_of(verdict.conversation)):
+            self._apply(verdict, [DUPLICATE])
         return verdict
 
     def refuse(self, fault: Fault) -> Verdict:
@@ -151,4 +160,4 @@ _NEXT: dict[str, frozenset[str]] = {
 _MEND_ASSISTANT = "give the row a non-empty assistant turn"
 _NO_ASSISTANT = Fault("no_assistant_turn", "has no assistant turn to learn from", _MEND_ASSISTANT)
 _NO_TURNS = Fault("no_assistant_turn", "has no turns at all", _MEND_ASSISTANT)
-_DUPLICATE = Fault("duplicate", "says the same as a row before it", "remove one of them, or drop duplicates")
+DUPLICATE = Fault("duplicate", "says the same as a row before it", "remove one of them, or drop duplicates")

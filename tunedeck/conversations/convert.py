@@ -15,7 +15,7 @@ from typing import Final
 
 from tunedeck.component import Component
 from tunedeck.conversations.conversation import Conversation
-from tunedeck.conversations.faults import Fault, file_fault
+from tunedeck.conversations.faults import Fault, file_fault, no_rows
 from tunedeck.conversations.files import open_rows
 from tunedeck.conversations.files.array_pieces import IrregularArray
 from tunedeck.conversations.files.messages_parquet import MessagesParquet, is_narrow
@@ -79,7 +79,7 @@ def _shape(path: Path, reading: Reading) -> Shape:
         if isinstance(row, Fault):
             raise file_fault(path, f"row {number}", row.message, row.mend)
         return recognised(path, number, row, reading.columns)
-    raise file_fault(path, "", "holds no rows", "give at least one conversation")
+    raise no_rows(path)
 
 
 def _write_pieces(path: Path, target: Path, converter: Converter, plain: PlainTurns | None, *, wide: bool) -> int:

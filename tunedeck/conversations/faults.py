@@ -43,6 +43,10 @@ def file_fault(path: Path, where: str, what: str, mend: str) -> DatasetInvalid:
     return DatasetInvalid.at("path", str(path), f"{place}: {what}", mend)
 
 
+def no_rows(path: Path) -> DatasetInvalid:
+    return file_fault(path, "", "holds no rows", "give at least one conversation")
+
+
 def excerpt(value: Any, limit: int = 80) -> str:
     """A value as it may appear in a sentence: on one line, short, and always encodable."""
     text = json.dumps(_shortened(value, limit), ensure_ascii=False, default=str)

@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from tunedeck.conversations.checks import Judge, TokenCounter, Verdict
 from tunedeck.conversations.conversation import Conversation
-from tunedeck.conversations.faults import Fault, excerpt, file_fault
+from tunedeck.conversations.faults import file_fault, no_rows
 from tunedeck.conversations.files import FileRows, open_rows
+from tunedeck.conversations.raw_rows import RawRows
 from tunedeck.conversations.reading import DEFAULT_READING, Reading, Shape
 from tunedeck.conversations.report import DatasetReport, FaultCount
-from tunedeck.conversations.shapes import MEND_SHAPE, Converter, columns_read, recognised, shape_of
+from tunedeck.conversations.shapes import columns_read
 from tunedeck.conversations.tally import Tally
 from tunedeck.errors import DatasetInvalid, Problem
 
@@ -31,8 +32,7 @@ def read_conversations(path: Path, reading: Reading = DEFAULT_READING) -> Iterat
     Raises DatasetInvalid at the first row with a fault that the policy says `fail` to.
     """
     for number, verdict in _Pass(path, reading):
-        if verdict.action == "fail":
-            fault = next(each for each in verdict.faults if reading.policy.action(each.kind) == "fail")
+        if fault := verdict.refused_by(reading.policy):
             raise file_fault(path, f"row {number}", fault.message, fault.mend)
         yield number, verdict.conversation
 
@@ -99,37 +99,24 @@ class _Pass:
 
     def __init__(self, path: Path, reading: Reading, num_tokens: TokenCounter | None = None) -> None:
         self._path = path
-        self.reading = reading
         self.judge = Judge(reading, num_tokens)
         self.file: FileRows = open_rows(path, columns_read(reading.columns))
-        self.shape: Shape | None = reading.shape
-        self.columns: tuple[str, ...] = self.file.columns
+        self._rows = RawRows(path, reading, self.judge)
+
+    @property
+    def shape(self) -> Shape | None:
+        return self._rows.shape
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return self.file.columns or self._rows.columns
 
     def __iter__(self) -> Iterator[tuple[int, Verdict]]:
-        converter = Converter(self.shape, self.reading) if self.shape else None
-        columns = self.reading.columns
         number = 0
         for number, row in self.file:
-            if isinstance(row, Fault):
-                yield number, self.judge.refuse(row)
-                continue
-            if converter is None:
-                self.columns = self.columns or tuple(row)
-                self.shape = recognised(self._path, number, row, columns)
-                converter = Converter(self.shape, self.reading)
-            if self.reading.shape is None and (found := shape_of(row, columns)) != converter.shape:
-                yield number, self.judge.refuse(_other_shape(row, found, converter.shape))
-                continue
-            yield number, self.judge.judge(converter.convert(row))
+            yield number, self._rows.verdict(number, row)
         if number == 0:
-            raise file_fault(self._path, "", "holds no rows", "give at least one conversation")
-
-
-def _other_shape(row: dict[str, Any], found: Shape | None, shape: Shape) -> Fault:
-    if found is None:
-        what = f"no known shape of conversation in the keys {excerpt(sorted(row))}"
-        return Fault("malformed", what, MEND_SHAPE)
-    return Fault("malformed", f"is {found}, the rows before it are {shape}", "keep to one shape")
+            raise no_rows(self._path)
 
 
 def _refusal(path: Path, refused: tuple[FaultCount, ...]) -> DatasetInvalid:

@@ -28,9 +28,8 @@ class Seen:
         self._room = int(len(self._slots) * _FULL)
         self.num_known = 0
 
-    def add(self, conversation: Conversation) -> bool:
-        """Whether it is new. Roles, texts, calls, tools and what is learned all count."""
-        key = _key(conversation)
+    def add(self, key: int) -> bool:
+        """Whether the conversation of that key is new."""
         slots, mask = self._slots, len(self._slots) - 1
         place = key & mask
         while (found := slots[place]) != 0:
@@ -42,7 +41,7 @@ class Seen:
             self.num_known += 1
         elif len(slots) < self._most_slots:
             self._grow()
-            return self.add(conversation)
+            return self.add(key)
         return True
 
     def _grow(self) -> None:
@@ -62,8 +61,8 @@ def _empty(num_slots: int) -> array[int]:
     return array("Q", bytes(8 * num_slots))
 
 
-def _key(conversation: Conversation) -> int:
-    """64 bits, never 0, which marks an empty slot."""
+def key_of(conversation: Conversation) -> int:
+    """64 bits, never 0, which marks an empty slot. Roles, texts, calls, tools and what is learned all count."""
     parts: list[str] = []
     for message in conversation.messages:
         parts += (message.role, _MARKS.get(message.weight) or repr(message.weight), message.content)

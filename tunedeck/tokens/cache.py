@@ -26,7 +26,8 @@ from tunedeck import conversations, tokens
 from tunedeck.component import Component
 from tunedeck.errors import NotFound
 from tunedeck.spec import LossMaskType
-from tunedeck.tokens.preparation import PreparedFigures, TokenSource, prepare
+from tunedeck.tokens.preparation import TokenSource, prepare
+from tunedeck.tokens.token_files import PreparedFigures
 from tunedeck.views import CachedTokensView
 
 _ENTRY = "entry.json"

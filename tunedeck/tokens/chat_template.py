@@ -11,8 +11,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, TypeVar
 
 from jinja2 import Template, TemplateError
 from jinja2.exceptions import SecurityError
@@ -23,6 +23,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import Namespace
 
 from tunedeck.conversations import Message
+from tunedeck.tokens.traced_template import TracedTemplate, TracingEnvironment
+
+E = TypeVar("E", bound=ImmutableSandboxedEnvironment)
 
 DEFAULT = "default"
 TOOL_USE = "tool_use"
@@ -35,11 +38,24 @@ class ChatTemplate:
         """Raises jinja2.TemplateError where a template is no Jinja."""
         self._templates = {name: _compiled(source) for name, source in sources.items()}
         self._special_tokens = dict(special_tokens)
+        self._default = sources.get(DEFAULT, "")
 
     def render(
         self, messages: Sequence[Message], tools: Sequence[dict[str, Any]] = (), *, add_generation_prompt: bool = False
     ) -> str:
         """The text of a conversation. Raises jinja2.TemplateError where the template refuses it."""
+        if not tools and all(map(_is_plain, messages)):
+            roles = tuple([message.role for message in messages])
+            texts = [message.content for message in messages]
+            known = self._traced.render(roles, texts, add_generation_prompt=add_generation_prompt)
+            if known is not None:
+                return known
+        return self.render_anew(messages, tools, add_generation_prompt=add_generation_prompt)
+
+    def render_anew(
+        self, messages: Sequence[Message], tools: Sequence[dict[str, Any]] = (), *, add_generation_prompt: bool = False
+    ) -> str:
+        """The same by the template itself, whatever has been learned of it."""
         try:
             return self._choose(tools).render(
                 messages=[_as_template_sees_it(message) for message in messages],
@@ -51,6 +67,10 @@ class ChatTemplate:
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             # A template may do arithmetic on what it was given; its slips are its own, not ours.
             raise TemplateError(f"{type(error).__name__}: {error}") from error
+
+    @cached_property
+    def _traced(self) -> TracedTemplate:
+        return TracedTemplate(_environment(TracingEnvironment).trace(), self._default, self._special_tokens)
 
     def _choose(self, tools: Sequence[dict[str, Any]]) -> Template:
         if tools and TOOL_USE in self._templates:
@@ -66,16 +86,22 @@ def _as_template_sees_it(message: Message) -> dict[str, Any]:
     return written
 
 
+def _is_plain(message: Message) -> bool:
+    return not (message.reasoning_content or message.tool_calls or message.name or message.tool_call_id)
+
+
 @lru_cache(maxsize=64)
 def _compiled(source: str) -> Template:
-    environment = ImmutableSandboxedEnvironment(
-        trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols]
-    )
+    return _environment(ImmutableSandboxedEnvironment).from_string(source)
+
+
+def _environment(kind: type[E]) -> E:
+    environment = kind(trim_blocks=True, lstrip_blocks=True, extensions=[_Generation, loopcontrols])
     environment.filters["tojson"] = _tojson
     environment.globals["raise_exception"] = _raise_exception
     environment.globals["strftime_now"] = _strftime_now
     environment.globals["namespace"] = _Namespace
-    return environment.from_string(source)
+    return environment
 
 
 class _Generation(Extension):

@@ -24,7 +24,7 @@ def token_counter(model: Path, kind: LossMaskType) -> Callable[[Conversation], i
 
     def num_tokens(conversation: Conversation) -> int:
         try:
-            return len(mark(tokenizer, [write(conversation)])[0].ids)
+            return mark(tokenizer, [write(conversation)])[0].num_tokens
         except (TemplateError, TemplateUnfit) as error:
             what = f"the model's chat template refuses it: {error}"
             raise Faulty("malformed", what, "mend the row's roles, or use another model") from error

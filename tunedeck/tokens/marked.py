@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,31 +14,42 @@ from tunedeck.tokens.chat_tokenizer import ChatTokenizer
 from tunedeck.tokens.rendering import Piece, Rendering, Stretch
 from tunedeck.tokens.word_table import WordTable
 
+TOKEN_BYTES = 4
 # To make the table takes as long as to tokenise some hundred conversations; one conversation is shown without it.
 _WORTH_A_TABLE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedTokens:
-    """One sample: its token ids, and the stretches of those that are learned, in order."""
+    """One sample: its tokens, int32 in native byte order, and the stretches of those that are learned, in order. No id
+    is larger than `at_most`."""
 
-    ids: list[int]
+    tokens: bytes
     learned: tuple[Stretch, ...]
+    at_most: int
+
+    @property
+    def ids(self) -> list[int]:
+        return array("i", self.tokens).tolist()
+
+    @property
+    def num_tokens(self) -> int:
+        return len(self.tokens) // TOKEN_BYTES
 
     @property
     def num_learned(self) -> int:
         return sum(stretch.stop - stretch.start for stretch in self.learned)
 
-    def flags(self) -> list[bool]:
-        """Whether each token is learned."""
-        flags = [False] * len(self.ids)
+    def flags(self) -> bytes:
+        """Whether each token is learned, one byte a token."""
+        flags = bytearray(self.num_tokens)
         for start, stop, _ in self.learned:
-            flags[start:stop] = [True] * (stop - start)
-        return flags
+            flags[start:stop] = b"\1" * (stop - start)
+        return bytes(flags)
 
     def weights(self) -> list[float]:
         """The weight of each token in the loss, 0 where it is not learned."""
-        weights = [0.0] * len(self.ids)
+        weights = [0.0] * self.num_tokens
         for start, stop, weight in self.learned:
             weights[start:stop] = [weight] * (stop - start)
         return weights
@@ -57,8 +69,9 @@ def mark_by_offsets(tokenizer: ChatTokenizer, pieces: Sequence[Piece]) -> list[M
     """The definition: a token is learned by where its text begins, or ends."""
     encodings = tokenizer.encode([piece.text for piece in pieces])
     return [
-        MarkedTokens(encoding.ids, tuple(_runs(piece, encoding)))
+        MarkedTokens(array("i", ids).tobytes(), tuple(_runs(piece, encoding)), max(ids, default=0))
         for piece, encoding in zip(pieces, encodings, strict=True)
+        for ids in [encoding.ids]
     ]
 
 
@@ -67,37 +80,51 @@ def mark_by_words(table: WordTable, piece: Piece) -> MarkedTokens | None:
     words = table.words(piece.text)
     if words is None:
         return None
-    ends = list(accumulate(map(len, words))) if piece.learned else []
-    ids: list[int] = []
+    ends = _ends(piece, words)
+    parts: list[bytes] = []
     learned: list[Stretch] = []
-    done = 0
+    done = num_tokens = 0
     for start, stop, weight in piece.learned:
         if start == stop:
             continue
-        first, behind = bisect_right(ends, start), bisect_left(ends, stop) + 1
-        ids += table.ids(words[done:first])
+        first, behind = bisect_right(ends, start), _num_words_to(stop, piece, words, ends)
         reach = start - (ends[first - 1] if first else 0)
         num_before = table.num_before(words[first], reach, reaching_in=piece.reaching_in) if reach else 0
-        if num_before < 0 or ends[behind - 1] != stop:
+        if num_before < 0 or behind < 0:
             return None
-        begin = len(ids) + num_before
-        ids += table.ids(words[first:behind])
-        learned.append(Stretch(begin, len(ids), weight))
+        parts += (table.tokens(words[done:first]), table.tokens(words[first:behind]))
+        begin = num_tokens + len(parts[-2]) // TOKEN_BYTES + num_before
+        num_tokens = begin - num_before + len(parts[-1]) // TOKEN_BYTES
+        learned.append(Stretch(begin, num_tokens, weight))
         done = behind
-    ids += table.ids(words[done:])
-    return MarkedTokens(ids, tuple(learned))
+    parts.append(table.tokens(words[done:]))
+    return MarkedTokens(b"".join(parts), tuple(learned), table.largest_id)
+
+
+def _ends(piece: Piece, words: Sequence[str]) -> list[int]:
+    """Where each word ends, as far as a stretch asks for it: most stretches begin soon and end with the text."""
+    asked = [place for start, stop, _ in piece.learned for place in (start, stop) if place < len(piece.text)]
+    return list(accumulate(map(len, words[: max(asked) + 1]))) if asked else []
+
+
+def _num_words_to(stop: int, piece: Piece, words: Sequence[str], ends: Sequence[int]) -> int:
+    """How many words end at `stop` or before, -1 where it is in the middle of one."""
+    if stop == len(piece.text):
+        return len(words)
+    at = bisect_left(ends, stop)
+    return at + 1 if ends[at] == stop else -1
 
 
 def _joined(pieces: list[MarkedTokens]) -> MarkedTokens:
-    ids: list[int] = []
     learned: list[Stretch] = []
+    behind = 0
     for piece in pieces:
-        start = len(ids)
-        ids += piece.ids
         for first, stop, weight in piece.learned:
-            if max(start + first, 1) < start + stop:
-                learned.append(Stretch(max(start + first, 1), start + stop, weight))
-    return MarkedTokens(ids, tuple(learned))
+            if max(behind + first, 1) < behind + stop:
+                learned.append(Stretch(max(behind + first, 1), behind + stop, weight))
+        behind += piece.num_tokens
+    tokens = b"".join([piece.tokens for piece in pieces])
+    return MarkedTokens(tokens, tuple(learned), max(piece.at_most for piece in pieces))
 
 
 def _runs(piece: Piece, encoding: Encoding) -> Iterator[Stretch]:

@@ -64,10 +64,11 @@ def token_view(conversation: Conversation, tokenizer: ChatTokenizer, kind: LossM
         what = f"the model's chat template refuses the conversation: {error}"
         raise DatasetInvalid.at("row", "", what, "mend its roles, or use another model") from error
     template_ids, fault = _as_the_template(conversation, tokenizer)
-    ours, theirs = _differences(sample.ids, template_ids)
+    ids = sample.ids
+    ours, theirs = _differences(ids, template_ids)
     none_trained = [0.0] * len(template_ids)
     return TokenView(
-        tokens=_tokens(tokenizer, sample.ids, sample.weights(), ours if not fault else [False] * len(ours)),
+        tokens=_tokens(tokenizer, ids, sample.weights(), ours if not fault else [False] * len(ours)),
         template_tokens=_tokens(tokenizer, template_ids, none_trained, theirs),
         template_fault=fault,
         num_trained_tokens=sample.num_learned,

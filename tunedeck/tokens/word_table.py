@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from array import array
 from collections.abc import Iterator
 from functools import lru_cache
-from itertools import chain
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, pre_tokenizers
@@ -32,7 +32,7 @@ _MAX_WORDS = 1 << 20
 
 
 class WordTable:
-    """`words` cuts a text, `ids` gives the tokens of words, `num_before` looks into a word."""
+    """`words` cuts a text, `tokens` gives the tokens of words, `num_before` looks into a word."""
 
     def __init__(self, tokenizer: Tokenizer, pattern: re.Pattern[str], added: dict[str, int], *, nfc: bool) -> None:
         self._find_words = pattern.findall
@@ -40,7 +40,7 @@ class WordTable:
         self._needs_nfc = nfc
         self._tokenizer = tokenizer
         self.num_before = lru_cache(maxsize=4096)(self._num_before)
-        self._ids = _Table(tokenizer, added)
+        self._tokens = _Table(tokenizer, added)
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> WordTable | None:
@@ -70,34 +70,47 @@ class WordTable:
     def _knows(self, text: str) -> bool:
         return not (_UNKNOWN.search(text) or (self._needs_nfc and not unicodedata.is_normalized("NFC", text)))
 
-    def ids(self, words: list[str]) -> list[int]:
-        return list(chain.from_iterable(map(self._ids.__getitem__, words)))
+    def tokens(self, words: list[str]) -> bytes:
+        """Int32, native byte order: to join bytes takes a third of the time that lists of numbers take."""
+        return b"".join(map(self._tokens.__getitem__, words))
+
+    @property
+    def largest_id(self) -> int:
+        """No id that was ever given is larger."""
+        return self._tokens.largest_id
 
     def _num_before(self, word: str, reach: int, *, reaching_in: bool) -> int:
         """How many of a word's tokens come before its character number `reach`: those that begin before it, or with
         `reaching_in` those that end before it. -1 where the tokenizer cuts the word further when it stands alone."""
         alone = self._tokenizer.encode(word, add_special_tokens=False)
-        if tuple(alone.ids) != self._ids[word]:
+        if array("i", alone.ids).tobytes() != self._tokens[word]:
             return -1
         return sum(end <= reach if reaching_in else begin < reach for begin, end in alone.offsets)
 
 
-class _Table(dict[str, tuple[int, ...]]):
+class _Table(dict[str, bytes]):
     """The tokens of each word that was met."""
 
     def __init__(self, tokenizer: Tokenizer, added: dict[str, int]) -> None:
-        self._added = {text: (token,) for text, token in added.items()}
-        super().__init__(self._added)
+        super().__init__()
+        self._added = added
         self._model = tokenizer.model
         self._as_bytes = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        self.largest_id = 0
 
-    def __missing__(self, word: str) -> tuple[int, ...]:
+    def __missing__(self, word: str) -> bytes:
         if len(self) >= _MAX_WORDS:
             self.clear()
-            self.update(self._added)
+        ids = array("i", self._ids(word))
+        self.largest_id = max(self.largest_id, *ids)
+        self[word] = tokens = ids.tobytes()
+        return tokens
+
+    def _ids(self, word: str) -> list[int]:
+        if word in self._added:
+            return [self._added[word]]
         ((letters, _),) = self._as_bytes.pre_tokenize_str(word)
-        self[word] = ids = tuple(token.id for token in self._model.tokenize(letters))
-        return ids
+        return [token.id for token in self._model.tokenize(letters)]
 
 
 # What lets an added token reach beyond its own text, or be found in normalised text only.

@@ -15,7 +15,7 @@ from tests.tunedeck.conversations.files import GOOD, HELLO, read, write
 from tunedeck.conversations import Conversation, FaultPolicy, Message, Reading
 from tunedeck.conversations.lengths import Lengths
 from tunedeck.conversations.scan import inspect, read_conversations, scan
-from tunedeck.conversations.seen import Seen
+from tunedeck.conversations.seen import Seen, key_of
 from tunedeck.errors import DatasetInvalid
 
 USER, ASSISTANT = HELLO
@@ -117,10 +117,10 @@ def test_duplicates_differ_in_nothing_that_is_trained(tmp_path: Path) -> None:
 
 def test_at_its_bound_the_memory_of_rows_keeps_what_it_has() -> None:
     seen = Seen(most_slots=8192)
-    conversations = [Conversation((Message("user", str(n), False),)) for n in range(9000)]
-    assert all(seen.add(conversation) for conversation in conversations)
+    keys = [key_of(Conversation((Message("user", str(n), False),))) for n in range(9000)]
+    assert all(map(seen.add, keys))
     assert seen.num_known == int(8192 * 0.7)
-    assert [seen.add(conversations[n]) for n in (0, 5733, 5734, 8999)] == [False, False, True, True]
+    assert [seen.add(keys[n]) for n in (0, 5733, 5734, 8999)] == [False, False, True, True]
 
 
 def test_lengths_are_exact_but_for_percentiles_which_are_close() -> None:

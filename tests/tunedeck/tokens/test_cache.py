@@ -21,7 +21,8 @@ from tunedeck.conversations.scan import content_sha256
 from tunedeck.demo.assets import BASE_FOLDER
 from tunedeck.errors import DatasetInvalid, NotFound
 from tunedeck.tokens.cache import TokenCache, key_of, read_entry
-from tunedeck.tokens.preparation import TOKENS, TokenSource
+from tunedeck.tokens.preparation import TokenSource
+from tunedeck.tokens.token_files import TOKENS
 
 
 @pytest.fixture
@@ -80,7 +81,7 @@ def test_a_fault_leaves_nothing_behind(tmp_path: Path, given: TokenSource) -> No
     assert [path.name for path in (tmp_path / "cache").iterdir()] == [f".{key_of(changed)}.lock"]
 
 
-# Prepares an entry in a process of its own, stopping at its second chunk until a file appears.
+# Prepares an entry in a process of its own, stopping at its second part until a file appears.
 PREPARE = """
 import sys, time
 from pathlib import Path
@@ -90,11 +91,12 @@ from tunedeck.tokens.cache import TokenCache
 from tunedeck.tokens.preparation import TokenSource
 data, sha, model, root, go_on = sys.argv[1:]
 encode, seen = preparation.RowEncoder.encode, []
-def slowly(self, rows):
-    seen.append(rows)
+def slowly(self, part, num_rows_before):
+    seen.append(part)
     while len(seen) > 1 and not Path(go_on).exists():
         time.sleep(0.01)
-    return encode(self, rows)
+    return encode(self, part, num_rows_before)
+preparation._PART_BYTES = 15_000
 preparation.RowEncoder.encode = slowly
 folder = TokenCache(Path(root)).folder(TokenSource(Path(data), sha, Reading(), Path(model), "qwen"), 1)
 print(len(seen), folder, flush=True)
@@ -138,6 +140,6 @@ def test_of_two_that_need_the_same_tokens_one_makes_them(
     time.sleep(0.5)
     (tmp_path / "go").touch()
     outputs = sorted(process.communicate(timeout=60)[0].split() for process in (first, second))
-    assert [output[0] for output in outputs] == ["0", "3"]
+    assert [output[0] for output in outputs] == ["0", "4"]
     assert outputs[0][1] == outputs[1][1]
     assert len(TokenCache(tmp_path / "cache").entries()) == 1

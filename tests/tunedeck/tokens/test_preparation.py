@@ -17,8 +17,9 @@ from tunedeck.conversations.scan import content_sha256
 from tunedeck.demo.assets import BASE_FOLDER
 from tunedeck.errors import DatasetInvalid
 from tunedeck.spec import LossMaskType
-from tunedeck.tokens import ChatTokenizer, loss_mask, mark, preparation
-from tunedeck.tokens.preparation import LEARNED, NUM_LEARNED, OFFSETS, TOKENS, PreparedFigures, TokenSource, prepare
+from tunedeck.tokens import ChatTokenizer, loss_mask, mark
+from tunedeck.tokens.preparation import TokenSource, prepare
+from tunedeck.tokens.token_files import LEARNED, NUM_LEARNED, OFFSETS, TOKENS, PreparedFigures
 
 USER_FIRST = "{% if messages[0].role == 'assistant' %}{{ raise_exception('the user speaks first') }}{% endif %}"
 
@@ -73,17 +74,7 @@ def test_samples_keep_the_order_of_the_file_and_what_teaches_nothing_is_counted(
     )
 
 
-def test_several_processes_write_what_one_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "_ROWS_ALONE", 256)
-    given = source(tmp_path / "data.jsonl", [exchange(number) for number in range(1500)])
-    assert prepared(given, tmp_path / "two", 2) == prepared(given, tmp_path / "one", 1)
-
-
-@pytest.mark.parametrize("num_processes", [1, 2])
-def test_a_row_that_the_template_refuses_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_processes: int
-) -> None:
-    monkeypatch.setattr(preparation, "_ROWS_ALONE", 256)
+def test_a_row_that_the_template_refuses_is_named(tmp_path: Path) -> None:
     answer = [{"role": "assistant", "content": "y"}]
     bad = {"prompt": answer, "completion": answer}
     rows = [*map(exchange, range(1, 700)), bad]
@@ -91,7 +82,7 @@ def test_a_row_that_the_template_refuses_is_named(
         tmp_path / "data.jsonl", rows, model=write_tokenizer(tmp_path / "model", USER_FIRST), kind="distill_qwen"
     )
     with pytest.raises(DatasetInvalid, match=r"data.jsonl, row 700: .* the user speaks first"):
-        prepared(given, tmp_path / "tokens", num_processes)
+        prepared(given, tmp_path / "tokens")
 
 
 def test_nothing_to_learn_is_an_error(tmp_path: Path) -> None:

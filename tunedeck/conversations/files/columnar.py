@@ -24,11 +24,12 @@ _MOST_FOOTER_BYTES: Final = 1 << 26
 _MEND: Final = "write the file again, or copy it again from its source"
 _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
-Rows = Iterator[tuple[int, dict[str, Any] | Fault]]
+Batches = Iterator[pa.RecordBatch]
 
 
-def parquet(path: Path, source: Path | Any, wanted: frozenset[str]) -> tuple[tuple[str, ...], Rows]:
-    """The names of all columns, and the rows. Raises DatasetInvalid for a file that breaks off or lacks its footer."""
+def parquet(path: Path, source: Path | Any, wanted: frozenset[str]) -> tuple[tuple[str, ...], Batches]:
+    """The names of all columns, and batches of some rows. Raises DatasetInvalid for a file that breaks off or lacks its
+    footer."""
     try:
         file = pq.ParquetFile(
             source,
@@ -41,10 +42,10 @@ def parquet(path: Path, source: Path | Any, wanted: frozenset[str]) -> tuple[tup
     except _ERRORS as error:
         raise _broken(path, "Parquet", error) from error
     read = [name for name in columns if name in wanted]
-    return columns, _rows(path, "Parquet", _parquet_batches(file, read))
+    return columns, _checked(path, "Parquet", _parquet_batches(file, read))
 
 
-def arrow(path: Path, source: Any, wanted: frozenset[str], *, stream: bool) -> tuple[tuple[str, ...], Rows]:
+def arrow(path: Path, source: Any, wanted: frozenset[str], *, stream: bool) -> tuple[tuple[str, ...], Batches]:
     try:
         opened = pa.memory_map(str(source)) if isinstance(source, Path) else source
         reader = pa.ipc.open_stream(opened) if stream else pa.ipc.open_file(opened)
@@ -52,7 +53,19 @@ def arrow(path: Path, source: Any, wanted: frozenset[str], *, stream: bool) -> t
     except _ERRORS as error:
         raise _broken(path, "Arrow", error) from error
     read = [name for name in columns if name in wanted]
-    return columns, _rows(path, "Arrow", _arrow_batches(reader, read, stream=stream))
+    return columns, _checked(path, "Arrow", _arrow_batches(reader, read, stream=stream))
+
+
+def rows_of(path: Path, batches: Batches) -> Iterator[tuple[int, dict[str, Any] | Fault]]:
+    number = 0
+    for batch in batches:
+        try:
+            rows = values(batch)
+        except MemoryError as error:
+            raise too_large(path, number) from error
+        for row in rows:
+            number += 1
+            yield number, row
 
 
 def _parquet_batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -74,13 +87,13 @@ def _arrow_batches(reader: Any, columns: list[str], *, stream: bool) -> Iterator
             yield chosen.slice(start, _MOST_BATCH_ROWS)
 
 
-def _rows(path: Path, kind: str, batches: Iterator[pa.RecordBatch]) -> Rows:
+def _checked(path: Path, kind: str, batches: Batches) -> Batches:
     number = 0
     while True:
         try:
             batch = next(batches, None)
         except MemoryError as error:
-            raise _too_large(path, number) from error
+            raise too_large(path, number) from error
         except _ERRORS as error:
             raise _broken(path, kind, error, number) from error
         if batch is None:
@@ -88,16 +101,11 @@ def _rows(path: Path, kind: str, batches: Iterator[pa.RecordBatch]) -> Rows:
         if batch.nbytes > _MOST_BATCH_BYTES:
             what = f"{batch.num_rows} rows hold {batch.nbytes:,} bytes"
             raise file_fault(path, f"row {number + 1}", what, "split such conversations, or leave them out")
-        try:
-            rows = _values(batch)
-        except MemoryError as error:
-            raise _too_large(path, number) from error
-        for row in rows:
-            number += 1
-            yield number, row
+        yield batch
+        number += batch.num_rows
 
 
-def _values(batch: pa.RecordBatch) -> list[dict[str, Any] | Fault]:
+def values(batch: pa.RecordBatch) -> list[dict[str, Any] | Fault]:
     try:
         rows: list[dict[str, Any] | Fault] = batch.to_pylist()
         return rows
@@ -114,7 +122,7 @@ def _value(row: pa.RecordBatch) -> dict[str, Any] | Fault:
         return Fault("encoding", f"not UTF-8 text near {around!r}", "save the file with UTF-8 text")
 
 
-def _too_large(path: Path, num_rows: int) -> DatasetInvalid:
+def too_large(path: Path, num_rows: int) -> DatasetInvalid:
     """A dictionary of one text can stand for gigabytes in a file of some bytes."""
     what = "the next rows need more memory than there is"
     return file_fault(path, f"behind row {num_rows}", what, "split such conversations, or leave them out")

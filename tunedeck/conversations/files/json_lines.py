@@ -32,9 +32,14 @@ def line_rows(path: Path, stream: ByteStream) -> Iterator[tuple[int, dict[str, A
 def lines(path: Path, stream: ByteStream) -> Iterator[bytes]:
     """The lines that are not blank, without white space around them."""
     for block in line_blocks(path, stream, CHUNK_BYTES):
-        for line in block.split(b"\n"):
-            if line := line.strip():
-                yield line
+        yield from lines_of(block)
+
+
+def lines_of(block: bytes) -> Iterator[bytes]:
+    """Blank lines are left out."""
+    for line in block.split(b"\n"):
+        if line := line.strip():
+            yield line
 
 
 def line_blocks(path: Path, stream: ByteStream, num_bytes: int) -> Iterator[bytes]:

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import pyarrow as pa
+
 from tunedeck.conversations.faults import Fault, file_fault
 from tunedeck.conversations.files import columnar, json_array, json_lines, table_text
 from tunedeck.conversations.files.bytestream import CHUNK_BYTES, ByteStream, compression_of
+from tunedeck.conversations.files.parts import Columns, Lines, Part, parts_of_rows
 from tunedeck.conversations.report import Compression, Format
 from tunedeck.errors import DatasetInvalid
 
@@ -30,17 +33,32 @@ _OTHER: Final = {
 
 @dataclass(frozen=True)
 class FileRows:
-    """Iterates over (row number from 1, row or what is wrong with it). `columns` is empty where only rows tell them."""
+    """Iterates once over (row number from 1, row or what is wrong with it), or over parts of many rows. `columns` is
+    empty where only rows tell them, `batches` where the file has none."""
 
     path: Path
     format: Format
     compression: Compression
     columns: tuple[str, ...]
     rows: Iterator[tuple[int, dict[str, Any] | Fault]]
+    batches: Iterator[pa.RecordBatch] | None = None
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any] | Fault]]:
         try:
             yield from self.rows
+        except OSError as error:
+            raise _unreadable(self.path, error) from error
+
+    def parts(self, num_bytes: int) -> Iterator[Part]:
+        """The same rows, all of them. Lines come in blocks of `num_bytes` where no line is longer."""
+        try:
+            if self.format == "jsonl":
+                with ByteStream(self.path, self.compression) as stream:
+                    yield from map(Lines, json_lines.line_blocks(self.path, stream, num_bytes))
+            elif self.batches is not None:
+                yield from map(Columns, self.batches)
+            else:
+                yield from parts_of_rows(self.rows)
         except OSError as error:
             raise _unreadable(self.path, error) from error
 
@@ -65,12 +83,14 @@ def _opened(path: Path, compression: Compression, kind: Format, wanted: frozense
     columns: tuple[str, ...] = ()
     rows: Iterator[tuple[int, dict[str, Any] | Fault]]
     if kind == "parquet":
-        columns, rows = columnar.parquet(path, _seekable(path, compression), wanted)
-    elif kind == "arrow":
+        columns, batches = columnar.parquet(path, _seekable(path, compression), wanted)
+        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches)
+    if kind == "arrow":
         stream = not head.startswith(b"ARROW1")
         source = ByteStream(path, compression) if stream and compression != "none" else _seekable(path, compression)
-        columns, rows = columnar.arrow(path, source, wanted, stream=stream)
-    elif kind == "csv":
+        columns, batches = columnar.arrow(path, source, wanted, stream=stream)
+        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches)
+    if kind == "csv":
         columns, rows = table_text.csv_rows(path, ByteStream(path, compression))
     elif kind == "json":
         rows = json_array.array_rows(path, ByteStream(path, compression))

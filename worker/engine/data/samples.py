@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tunedeck.tokens.preparation import LEARNED, NUM_LEARNED, OFFSETS, TOKENS, WEIGHTED, WEIGHTS
+from tunedeck.tokens.token_files import LEARNED, NUM_LEARNED, OFFSETS, TOKENS, WEIGHTED, WEIGHTS
 
 # N: tokens of the whole data set; S: samples; R: stretches of learned tokens whose weight is not 1; L: tokens of one
 # sample.

@@ -23,7 +23,8 @@ from tunedeck.packing import EpochOrder, Layout, Split, layout_of, split
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.tokens import ChatTokenizer, loss_mask, writes_like_the_template
 from tunedeck.tokens.cache import TokenCache, read_entry
-from tunedeck.tokens.preparation import PreparedFigures, TokenSource
+from tunedeck.tokens.preparation import TokenSource
+from tunedeck.tokens.token_files import PreparedFigures
 from worker.engine.attempt import Attempt
 from worker.engine.data import Batch, BatchStream, Packer, Samples
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from tunedeck.errors import BadInput, Problem
@@ -17,7 +18,7 @@ async def refuse_unknown_parameters(request: Request) -> None:
     """A dependency of every REST route. Raises BadInput with a problem for each unknown name."""
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
-    known = [field.alias for field in route.dependant.query_params]
+    known = _names_of(route.dependant)
     problems = tuple(
         Problem(name, value, f"{name} is not a parameter of this call", _mend(name, known))
         for name, value in request.query_params.multi_items()
@@ -25,6 +26,12 @@ async def refuse_unknown_parameters(request: Request) -> None:
     )
     if problems:
         raise BadInput(problems[0].message, problems[0].mend, problems)
+
+
+def _names_of(dependant: Dependant) -> list[str]:
+    """The query parameters of a route and of all that it depends on."""
+    below = [name for each in dependant.dependencies for name in _names_of(each)]
+    return [*(field.alias for field in dependant.query_params), *below]
 
 
 def _mend(name: str, known: list[str]) -> str:

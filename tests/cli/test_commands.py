@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -92,9 +93,41 @@ def test_show_says_what_went_wrong_and_how_it_came_there(service: StandIn) -> No
         assert text in shown
 
 
-def test_cancel_says_the_new_state(service: StandIn) -> None:
-    service.on("POST /jobs/j1/cancel", samples.detail(state="stopping"))
-    assert tunedeck(service, "cancel", "j1").stdout == "j1 is stopping\n"
+def test_actions_say_the_new_state_of_each_job_and_why_one_was_refused(service: StandIn) -> None:
+    error = samples.fault("conflict", "demo is succeeded: cancel does not apply to it", "what can be done now: clone")
+    results = [
+        {"job_id": "j1", "state": "stopping", "error": None},
+        {"job_id": "j2", "state": None, "error": error["error"]},
+    ]
+    service.on("POST /jobs/actions", {"results": results})
+    result = tunedeck(service, "cancel", "--no-checkpoint", "j1", "j2")
+    assert (result.exit_code, result.stdout) == (1, "j1 is stopping\n")
+    assert "cancel does not apply" in result.stderr
+    assert service.asked[0].body == {"jobs": ["j1", "j2"], "action": {"action": "cancel", "checkpoint": False}}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "action"),
+    [
+        (["pause", "j1"], {"action": "pause"}),
+        (["resume", "j1"], {"action": "resume"}),
+        (["retry", "j1", "--step", "400"], {"action": "retry", "step": 400, "attempt": None}),
+        (["hold", "j1"], {"action": "hold"}),
+        (["release", "j1"], {"action": "release"}),
+        (["reprioritise", "j1", "--to", "-5"], {"action": "reprioritise", "priority": -5}),
+    ],
+)
+def test_each_action_is_a_command(service: StandIn, arguments: list[str], action: dict[str, Any]) -> None:
+    service.on("POST /jobs/actions", {"results": [{"job_id": "j1", "state": "queued", "error": None}]})
+    assert tunedeck(service, *arguments).stdout == "j1 is queued\n"
+    assert service.asked[0].body["action"] == action
+
+
+def test_clone_sends_what_shall_be_other(service: StandIn) -> None:
+    service.on("POST /jobs/j1/clone", samples.detail("j2", state="draft"), status=201)
+    assert tunedeck(service, "clone", "j1", "--set", "optimizer.lr=1e-4", "--draft").stdout == "j2\n"
+    assert service.asked[0].body == {"optimizer": {"lr": 1e-4}}
+    assert service.asked[0].query == {"draft": ["true"]}
 
 
 def test_logs_asks_for_the_last_lines(service: StandIn) -> None:

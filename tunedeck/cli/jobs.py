@@ -1,4 +1,4 @@
-"""`tunedeck ls`, `show` and `cancel`."""
+"""`tunedeck ls` and `show`."""
 
 from __future__ import annotations
 
@@ -46,10 +46,3 @@ def show(
         typer.echo(job.model_dump_json(indent=2))
         return
     print_job(job)
-
-
-def cancel(job_id: JobArgument, url: UrlOption = "", token: TokenOption = "", data_dir: DataDirOption = None) -> None:
-    """Ask a job to write a checkpoint and end."""
-    with open_client(url, token, data_dir) as client:
-        job = client.cancel(job_id)
-    typer.echo(f"{job.id} is {job.state}")

@@ -6,7 +6,20 @@ import typer
 from typer.core import TyperGroup
 
 import tunedeck
-from tunedeck.cli import artifacts, data, data_cache, data_files, data_tokens, doctor, jobs, logs, models, serve, submit
+from tunedeck.cli import (
+    actions,
+    artifacts,
+    data,
+    data_cache,
+    data_files,
+    data_tokens,
+    doctor,
+    jobs,
+    logs,
+    models,
+    serve,
+    submit,
+)
 from tunedeck.cli.faults import print_fault
 from tunedeck.errors import TunedeckError
 
@@ -33,11 +46,18 @@ app = typer.Typer(
 app.command()(serve.up)
 app.command()(serve.demo)
 app.command()(submit.submit)
+app.command()(submit.clone)
 app.command("ls")(jobs.list_jobs)
 app.command()(jobs.show)
 app.command()(logs.logs)
 app.command()(artifacts.artifacts)
-app.command()(jobs.cancel)
+app.command()(actions.cancel)
+app.command()(actions.pause)
+app.command()(actions.resume)
+app.command()(actions.retry)
+app.command()(actions.hold)
+app.command()(actions.release)
+app.command()(actions.reprioritise)
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.models, name="models")
 data.data.command()(data_files.inspect)

@@ -17,6 +17,9 @@ STYLE_OF_STATE = {
     JobState.SUCCEEDED: "green",
     JobState.FAILED: "red",
     JobState.STOPPING: "yellow",
+    JobState.PAUSING: "yellow",
+    JobState.PAUSED: "yellow",
+    JobState.HELD: "yellow",
 }
 PIPE_WIDTH = 500
 
@@ -64,6 +67,8 @@ def _facts(job: JobDetail) -> list[tuple[str, str]]:
         ("progress", progress(job)),
         ("phase", job.phase or "–"),
         ("attempt, host", f"{job.attempt}, {job.host or '–'}"),
+        ("owner, priority", f"{job.owner}, {job.priority}"),
+        *([("next try", clock(job.next_try_at))] if job.next_try_at else []),
         ("time left", duration(job.eta_s)),
         (
             "validation loss",

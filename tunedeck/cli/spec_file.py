@@ -28,7 +28,11 @@ _SpecLoader.add_implicit_resolver(
 
 def read_spec(path: Path, assignments: Sequence[str]) -> dict[str, Any]:
     """The file's mapping with each `dotted.field=value` laid over. Raise BadInput naming the file or the option."""
-    spec = _read_mapping(path)
+    return lay_over(_read_mapping(path), assignments)
+
+
+def lay_over(spec: dict[str, Any], assignments: Sequence[str]) -> dict[str, Any]:
+    """`spec` with each `dotted.field=value` laid over. Raise BadInput naming the option."""
     for assignment in assignments:
         _assign(spec, assignment)
     return spec

@@ -1,4 +1,4 @@
-"""`tunedeck submit`."""
+"""`tunedeck submit` and `clone`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tunedeck.cli.options import DataDirOption, TokenOption, UrlOption, open_client
+from tunedeck.cli.options import DataDirOption, JobArgument, TokenOption, UrlOption, open_client
 
 if TYPE_CHECKING:
     from tunedeck.client import Client
+
+DraftOption = Annotated[bool, typer.Option("--draft", help="Store it; `tunedeck release ID` lets it into the queue.")]
 
 
 def submit(
@@ -19,6 +21,7 @@ def submit(
         list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Lay a value over the file; may repeat.")
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Show its progress until it has ended.")] = False,
+    draft: DraftOption = False,
     url: UrlOption = "",
     token: TokenOption = "",
     data_dir: DataDirOption = None,
@@ -28,11 +31,31 @@ def submit(
 
     asked = read_spec(spec, set_ or ())
     with open_client(url, token, data_dir) as client:
-        job = client.submit(asked)
+        job = client.submit(asked, draft=draft)
         typer.echo(job.id)
         typer.echo(f"{client.url}/runs/{job.id}", err=True)
         if follow and not _succeeds(client, job.id):
             raise typer.Exit(1)
+
+
+def clone(
+    job_id: JobArgument,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="Lay a value over the spec; may repeat.")
+    ] = None,
+    draft: DraftOption = False,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Submit the spec of a job again, from the beginning, and print the id of the new job."""
+    from tunedeck.cli.spec_file import lay_over
+
+    changes = lay_over({}, set_ or ())
+    with open_client(url, token, data_dir) as client:
+        job = client.clone(job_id, changes, draft=draft)
+        typer.echo(job.id)
+        typer.echo(f"{client.url}/runs/{job.id}", err=True)
 
 
 def _succeeds(client: Client, job_id: str) -> bool:

@@ -18,6 +18,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, RootModel, ValidationError
 
+from tunedeck.actions import Action, Cancel
 from tunedeck.client.faults import from_transport, raise_for_error
 from tunedeck.client.sending import send_file
 from tunedeck.client.stream import StreamMessage, read_stream
@@ -25,7 +26,9 @@ from tunedeck.errors import Conflict, TunedeckError, error_of
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import (
+    ActionResult,
     ArtifactView,
+    BulkView,
     CachedTokensView,
     CheckedSpec,
     CheckpointView,
@@ -87,9 +90,16 @@ class Client:
     def close(self) -> None:
         self._http.close()
 
-    def submit(self, spec: JobSpec | Mapping[str, Any]) -> JobDetail:
-        """Raise SpecInvalid with every fault at its field."""
-        return self._post("/jobs", JobDetail, _body(spec))
+    def submit(self, spec: JobSpec | Mapping[str, Any], *, draft: bool = False, request_key: str = "") -> JobDetail:
+        """Raise SpecInvalid with every fault at its field. A call that is repeated with its `request_key` makes no
+        second job."""
+        return self._order("/jobs", _body(spec), draft, request_key)
+
+    def clone(
+        self, job_id: str, changes: Mapping[str, Any] | None = None, *, draft: bool = False, request_key: str = ""
+    ) -> JobDetail:
+        """Submit the spec of a job again, with `changes` (a part of a spec) laid over it."""
+        return self._order(f"/jobs/{_part(job_id)}/clone", dict(changes or {}), draft, request_key)
 
     def check(self, spec: JobSpec | Mapping[str, Any]) -> CheckedSpec:
         return self._post("/jobs/check", CheckedSpec, _body(spec))
@@ -110,8 +120,17 @@ class Client:
             if not cursor:
                 return
 
+    def act(self, job_id: str, action: Action) -> JobDetail:
+        """`client.act(job_id, Retry(step=400))`. Raise Conflict where the job's state does not allow it."""
+        return self._post(f"/jobs/{_part(job_id)}/{action.action}", JobDetail, action.model_dump(mode="json"))
+
+    def act_on(self, job_ids: Sequence[str], action: Action) -> tuple[ActionResult, ...]:
+        """The same for many jobs, with a result for each."""
+        asked = {"jobs": list(job_ids), "action": action.model_dump(mode="json")}
+        return self._post("/jobs/actions", BulkView, asked).results
+
     def cancel(self, job_id: str) -> JobDetail:
-        return self._post(f"/jobs/{_part(job_id)}/cancel", JobDetail)
+        return self.act(job_id, Cancel())
 
     def metrics(
         self,
@@ -221,6 +240,10 @@ class Client:
         """Events of these jobs (none: of all), from `last_event_id` on (MetricsView.cursor), for ever."""
         return read_stream(self._http, f"{API}/stream", job_ids, last_event_id)
 
+    def _order(self, path: str, asked: Any, draft: bool, request_key: str) -> JobDetail:
+        headers = {"Idempotency-Key": request_key} if request_key else {}
+        return self._post(path + ("?draft=true" if draft else ""), JobDetail, asked, headers)
+
     def _finished(self, path: str, view: type[V], body: Any, on_work: Callable[[WorkView], None]) -> V:
         """The answer of a call that may take long, awaited. Raises what the work failed with."""
         answer = self._post(path, _Any, body).root
@@ -241,12 +264,12 @@ class Client:
         params = {name: value for name, value in asked.items() if value not in (None, "", [])}
         return self._call("GET", path, view, params=params)
 
-    def _post(self, path: str, view: type[V], body: Any = None) -> V:
+    def _post(self, path: str, view: type[V], body: Any = None, headers: Mapping[str, str] | None = None) -> V:
         if body is None:
             return self._call("POST", path, view)
         # Not httpx's own encoder: it raises at NaN without naming the field, which the service does.
-        content = json.dumps(body)
-        return self._call("POST", path, view, content=content, headers={"Content-Type": "application/json"})
+        sent = {"Content-Type": "application/json", **(headers or {})}
+        return self._call("POST", path, view, content=json.dumps(body), headers=sent)
 
     def _call(self, method: str, path: str, view: type[V], **content: Any) -> V:
         try:

@@ -10,23 +10,19 @@ from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
 from backend.db.database import Database
-
-_POSTGRES_LOCK = 8_500_001
 
 
 def migrate(database: Database, revision: str = "head") -> None:
     """Upgrade to `revision` in one transaction. Two backends that start at once migrate one after the other."""
     with database.connecting() as connection:
-        _lock(connection)
         command.upgrade(alembic_config(connection), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
     with database.connecting() as connection:
-        _lock(connection)
         command.downgrade(alembic_config(connection), revision)
 
 
@@ -43,8 +39,3 @@ def _scripts() -> Path:
     spec = importlib.util.find_spec("migrations")
     assert spec is not None and spec.origin is not None, "the wheel carries the migrations package"
     return Path(spec.origin).parent
-
-
-def _lock(connection: Connection) -> None:
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _POSTGRES_LOCK})

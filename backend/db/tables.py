@@ -3,6 +3,7 @@
 Times are unix seconds as floats: SQLite has no time zone, and everything that we show is a difference or a local time
 of the browser. Documents (specs, payloads) are JSON text, because nothing queries inside them; what is queried has a
 column of its own. Enumerations are plain strings: SQLite cannot alter a CHECK constraint without copying the table.
+A `server_default` is what a migration gave to the rows that were there when it added the column.
 """
 
 from __future__ import annotations
@@ -76,9 +77,9 @@ class DatasetRow(Base):
 
     __tablename__ = "datasets"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    owner: Mapped[str] = mapped_column(String(80))
+    owner: Mapped[str] = mapped_column(String(80), server_default="first")
     name: Mapped[str] = mapped_column(String(80))
-    newest_version: Mapped[int]
+    newest_version: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[float]
     trashed_at: Mapped[float | None] = mapped_column(index=True)
     __table_args__ = (UniqueConstraint("owner", "name"),)
@@ -137,8 +138,8 @@ class JobRow(Base):
     desired: Mapped[str] = mapped_column(String(16), default="run")
     model: Mapped[str] = mapped_column(String(80), index=True)
     dataset: Mapped[str] = mapped_column(String(80), index=True)
-    dataset_id: Mapped[str] = mapped_column(String(32), index=True, default="")
-    validation_dataset_id: Mapped[str] = mapped_column(String(32), index=True, default="")
+    dataset_id: Mapped[str] = mapped_column(String(32), index=True, default="", server_default="")
+    validation_dataset_id: Mapped[str] = mapped_column(String(32), index=True, default="", server_default="")
     spec: Mapped[dict[str, Any]] = mapped_column(JSON)
     resolved: Mapped[dict[str, Any]] = mapped_column(JSON)
     owner: Mapped[str] = mapped_column(String(80), default="", server_default="first")

@@ -26,6 +26,7 @@ from schemathesis.specs.openapi.checks import (
 from backend.__main__ import server_of
 from backend.app import create_app
 from tests.support.backend import SPEC, add_host, write_dataset, write_model
+from tests.support.postgres import TEMPLATE, PostgresServer
 from tunedeck.settings import Settings
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -33,9 +34,15 @@ STREAM = "/api/v1/stream"  # never ends; tests/backend/feed has tests of its own
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """A client of a backend behind a real uvicorn, with a model, a data set, a host and a job."""
-    deployment = Settings(data_dir=tmp_path_factory.mktemp("openapi"), port=0, hub_enabled=False)
+def served(tmp_path_factory: pytest.TempPathFactory, postgres: PostgresServer) -> Iterator[httpx.Client]:
+    """A client of a backend behind a real uvicorn, with a model, a data set, a host and a job. On PostgreSQL, which
+    refuses more of what a stranger may send than SQLite."""
+    with postgres.database(TEMPLATE) as url:
+        data_dir = tmp_path_factory.mktemp("openapi")
+        yield from _serve(Settings(data_dir=data_dir, port=0, hub_enabled=False, database_url=url))
+
+
+def _serve(deployment: Settings) -> Iterator[httpx.Client]:
     server = server_of(deployment)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

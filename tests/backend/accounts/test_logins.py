@@ -85,6 +85,7 @@ def test_a_session_ends_by_itself(database: Database, settings: Settings) -> Non
         require_login(database, "", secret, SESSION_LIFETIME_S + 1.0)
 
 
+@pytest.mark.sqlite_only
 def test_the_database_holds_neither_tokens_nor_session_secrets(database: Database, settings: Settings) -> None:
     token = ensure_token(settings.token_file, database, 0.0)
     secret = log_in(database, token, 0.0)

@@ -15,7 +15,6 @@ import httpx
 import pytest
 
 from backend.db.database import Database
-from backend.db.migrate import migrate
 from tests.backend.feed.conftest import parsed
 from tests.support.jobs import add_running_job, events_message, step_line
 from tests.support.valkey import ValkeyServer
@@ -117,9 +116,7 @@ def test_a_killed_backend_loses_and_doubles_nothing(deployed: Settings, process:
 
 
 def job_in(settings: Settings) -> str:
-    settings.data_dir.mkdir()
     database = Database(settings.resolved_database_url())
-    migrate(database)
     with database.writing() as session:
         job_id = add_running_job(session, time.time(), lease_s=3600).id
     database.close()

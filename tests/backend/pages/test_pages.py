@@ -10,6 +10,8 @@ from fastapi.testclient import TestClient
 
 from tests.support.backend import SPEC
 
+pytestmark = pytest.mark.any_database
+
 
 def test_every_page_renders_with_nothing_registered(client: TestClient, subtests: pytest.Subtests) -> None:
     for path in ["/runs", "/new", "/data", "/models", "/cluster", "/login"]:

@@ -14,6 +14,8 @@ from tunedeck.demo import assets
 from tunedeck.settings import Settings
 from tunedeck.tokens import ChatTokenizer
 
+pytestmark = pytest.mark.any_database
+
 DATASETS = "/api/v1/datasets"
 SPEC: dict[str, Any] = {
     "name": "look",

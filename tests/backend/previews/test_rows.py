@@ -14,6 +14,8 @@ from backend.previews.rows import File, RowReader
 from tests.support.backend import conversation
 from tunedeck.conversations import Reading
 
+pytestmark = pytest.mark.any_database
+
 NUM_ROWS = 500
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from fastapi.testclient import TestClient
 
 from tests.tunedeck.tokens.test_preparation import exchange, source
 from tunedeck.settings import Settings
 from tunedeck.tokens.cache import TokenCache, key_of
+
+pytestmark = pytest.mark.any_database
 
 CACHE = "/api/v1/datasets/-/cache"
 

@@ -18,6 +18,8 @@ from tunedeck.client import Client, sending
 from tunedeck.errors import BadInput
 from tunedeck.settings import Settings
 
+pytestmark = pytest.mark.any_database
+
 
 @pytest.fixture
 def served(settings: Settings) -> Iterator[tuple[str, str]]:

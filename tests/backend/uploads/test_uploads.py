@@ -14,6 +14,8 @@ from backend.uploads.store import UploadStore
 from tests.support.uploads import PART, UPLOADS, begin, checksum
 from tunedeck.settings import Settings
 
+pytestmark = pytest.mark.any_database
+
 CONTENT = b"0123456789" * 1000
 
 

@@ -15,12 +15,27 @@ if TYPE_CHECKING:
 HostOption = Annotated[str | None, typer.Option(help="Address to listen on; else TUNEDECK_HOST, else 127.0.0.1.")]
 PortOption = Annotated[int | None, typer.Option(help="Port; 0: any free one. Else TUNEDECK_PORT, else 8500.")]
 
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--database",
+        metavar="URL",
+        help="postgresql+psycopg://USER@HOST/NAME; else TUNEDECK_DATABASE_URL (which a list of processes does not "
+        "show), else SQLite in the data folder.",
+    ),
+]
 
-def up(data_dir: DataDirOption = None, host: HostOption = None, port: PortOption = None) -> None:
+
+def up(
+    data_dir: DataDirOption = None,
+    host: HostOption = None,
+    port: PortOption = None,
+    database: DatabaseOption = None,
+) -> None:
     """Serve: run the bus, the backend and a worker on this machine until Ctrl-C."""
     from tunedeck.up.serve import serve
 
-    settings = load_settings(data_dir=data_dir, host=host, port=port)
+    settings = load_settings(data_dir=data_dir, host=host, port=port, database_url=database)
     asyncio.run(serve(settings, typer.echo, _announce_and_wait))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,10 +81,16 @@ async def _start_and_do(settings: Settings, supervisor: Supervisor, during: Call
         await supervisor.start(children.valkey(settings, env))
     # Side by side, to save seconds; ended in reverse order, so that the backend still stores the worker's last words.
     await asyncio.gather(
-        supervisor.start(children.backend(settings, env, url)), supervisor.start(children.worker(settings, env))
+        supervisor.start(children.backend(settings, env, url)),
+        supervisor.start(children.worker(settings, _without_database(env))),
     )
     Address(url=url, pid=os.getpid()).write(settings.data_dir)
     return await during(Service(settings, url, settings.token_file.read_text().strip()))
+
+
+def _without_database(env: Mapping[str, str]) -> dict[str, str]:
+    """Workers hold no credentials of the database, and neither does what they run."""
+    return {name: value for name, value in env.items() if name != "TUNEDECK_DATABASE_URL"}
 
 
 def _stopped_by_signal(supervisor: Supervisor, say: Say) -> asyncio.Future[None]:

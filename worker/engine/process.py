@@ -23,15 +23,14 @@ def die_with_launcher() -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def die_with_parent() -> None:
-    """In a process that a rank has forked, on Linux: let the kernel kill it when the rank's main thread is gone.
+def die_with_parent(parent: int) -> None:
+    """In a process started by a rank, on Linux: let the kernel kill it when the main thread of `parent` is gone.
 
-    It holds copies of the rank's connections, so that the other ranks would not notice the rank's death before its own.
+    It writes to the same run folder, which the attempt after this one must find settled.
     """
-    parent = os.getppid()
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent or parent == 1:
+    if os.getppid() != parent:
         os._exit(1)
 
 

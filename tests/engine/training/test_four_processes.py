@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,7 @@ def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     folders, trainings = {}, []
     for kind, layouts in {"dense": DENSE, "experts": EXPERTS}.items():
         folders[kind] = root / f"one-{kind}"
-        train_here(_spec(models[kind], sums, 1, {}), folders[kind])
+        train_here(_spec(models[kind], sums, 1, {}, save_interval=2), folders[kind])
         for name, parallelism in layouts.items():
             folders[name] = root / name.replace(" ", "-")
             save_interval = 2 if name == "expert and tensor" else 0
@@ -53,6 +54,9 @@ def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     checkpoint = folders["expert and tensor"] / "checkpoints" / "iter_0000002"
     resumed = _spec(models["experts"], sums, 4, EXPERTS["expert and pipeline"])
     trainings.append(training(resumed, folders["resumed"], checkpoint))
+    folders["parted"] = root / "parted"
+    whole = folders["experts"] / "checkpoints" / "iter_0000002"
+    trainings.append(training(resumed, folders["parted"], whole))
     train_together(4, trainings, root, patience_s=240)
     yield folders
 
@@ -86,10 +90,24 @@ def test_a_mixture_of_experts_goes_on_under_another_layout(curves: dict[str, Pat
     assert loss == pytest.approx(losses(curves["experts"])[-1], abs=1e-4)
 
 
-def test_a_checkpoint_of_parted_experts_is_refused_where_they_are_whole(
+def test_experts_go_on_parted_over_ranks_and_whole_again(curves: dict[str, Path], sums: Path, tmp_path: Path) -> None:
+    model = curves["experts"].parent / "experts"
+    checkpoint = curves["expert and tensor"] / "checkpoints" / "iter_0000002"
+    train_here(_spec(model, sums, 1, {}), tmp_path, checkpoint)
+    expected = events(curves["experts"], "step")[-1]["metrics"]
+    for folder in (curves["parted"], tmp_path):
+        (step,) = events(folder, "step")
+        for name in ("loss", "lr", "grad_norm"):
+            assert step["metrics"][name] == pytest.approx(expected[name], abs=1e-4)
+
+
+def test_parted_experts_without_the_distributed_optimizer_are_refused_where_they_are_whole(
     curves: dict[str, Path], sums: Path, tmp_path: Path
 ) -> None:
-    model = curves["experts"].parent / "experts"
-    checkpoint = curves["expert and context"] / "checkpoints" / "iter_0000003"
+    checkpoint = tmp_path / "iter_0000002"
+    shutil.copytree(curves["expert and tensor"] / "checkpoints" / "iter_0000002", checkpoint)
+    common = torch.load(checkpoint / "common.pt", weights_only=False)
+    torch.save(common | {"use_distributed_optimizer": False}, checkpoint / "common.pt")
+    spec = _spec(curves["experts"].parent / "experts", sums, 1, {"use_distributed_optimizer": False})
     with pytest.raises(Conflict, match="expert_model_parallel_size above 1"):
-        train_here(_spec(model, sums, 1, {}), tmp_path, checkpoint)
+        train_here(spec, tmp_path / "run", checkpoint)

@@ -13,11 +13,11 @@ from typing import Literal
 import torch
 
 from tunedeck.errors import LossNotFinite
+from worker.engine.checkpoint.checkpoints import Checkpoints
+from worker.engine.checkpoint.load import load
+from worker.engine.checkpoint.state import Position
 from worker.engine.data import Batch, BatchStream
 from worker.engine.tracking import Tracking
-from worker.engine.training import checkpoint
-from worker.engine.training.checkpoint import Position
-from worker.engine.training.checkpoints import Checkpoints
 from worker.engine.training.data_parallel import gather_params, zero_gradients
 from worker.engine.training.forward_backward import forward_backward
 from worker.engine.training.observer import StepObserver
@@ -37,13 +37,19 @@ class TrainingLoop:
         self._spec = setup.attempt.spec
         self._whereabouts = setup.attempt.whereabouts
         self._step = setup.start.step
-        self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.start.step)
+        self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.platform, setup.start.step)
         self._evaluated_step = -1
         self._seen = setup.start.validation
         self._observer = StepObserver(setup, tracking)
 
     def run(self) -> Outcome:
         """Train. A stop request ends the run with a checkpoint of what has been learned so far."""
+        try:
+            return self._run()
+        finally:
+            self._checkpoints.close()
+
+    def _run(self) -> Outcome:
         stopped = self._look_around().stop
         if not stopped and self._step == 0:
             self._evaluate()
@@ -67,7 +73,7 @@ class TrainingLoop:
         """With `keep_best`, load the weights of the lowest validation loss; returns the step of the loaded weights."""
         if not self._spec.evaluation.keep_best or self._seen.best_step in (0, self._step):
             return self._step
-        checkpoint.load(self._setup.state, Path(self._seen.best_path), self._setup.start.data_sha256)
+        load(self._setup.state, Path(self._seen.best_path), self._setup.start.data_sha256)
         return self._seen.best_step
 
     def _is_done(self) -> bool:
@@ -96,6 +102,7 @@ class TrainingLoop:
         self._observer.mark()
         self._whereabouts.at("optimizer", is_timed=True)
         lr = learning_rate(state.optimizer)
+        self._checkpoints.before_update()
         _, grad_norm, _ = state.optimizer.step()
         self._observer.mark()
         # Only now: to read it before the optimizer has been given its work would leave the device idle.
@@ -115,10 +122,17 @@ class TrainingLoop:
     def _between_steps(self) -> None:
         evaluation, checkpointing = self._spec.evaluation, self._spec.checkpointing
         is_last = self._step == self._spec.batching.train_iters
+        if self._step == self._setup.start.step + 1 and self._saves_before_the_end():
+            self._checkpoints.prepare()
         if evaluation.eval_interval and self._step % evaluation.eval_interval == 0 and not is_last:
             self._evaluate()
         if checkpointing.save_interval and self._step % checkpointing.save_interval == 0 and not is_last:
             self._save()
+
+    def _saves_before_the_end(self) -> bool:
+        interval = self._spec.checkpointing.save_interval
+        next_due = -(-self._step // interval) * interval if interval else math.inf
+        return next_due < self._spec.batching.train_iters or self._spec.evaluation.keep_best
 
     def _evaluate(self) -> None:
         if self._evaluated_step == self._step or not self._setup.data.parts.validation:
@@ -157,18 +171,18 @@ class TrainingLoop:
             chunk.train()
         return summed / weight
 
-    def _save(self) -> None:
+    def _save(self, *, is_last: bool = False) -> None:
         """Begin a checkpoint of this state, or write it, as `async_save` says."""
         self._whereabouts.at("saving")
         start, batch_size = self._setup.start, self._spec.batching.global_batch_size
         consumed = start.num_consumed_samples + batch_size * (self._step - start.step)
         gather_params(self._setup.state.chunks, self._setup.state.optimizer)
-        self._checkpoints.save(Position(self._step, consumed, start.data_sha256, self._seen))
+        self._checkpoints.save(Position(self._step, consumed, start.data_sha256, self._seen), is_last=is_last)
 
     def _save_last(self) -> None:
         """Nothing may be under way when the run ends."""
         self._setup.attempt.phase("saving")
-        self._save()
+        self._save(is_last=True)
         self._checkpoints.wait()
 
     def _look_around(self) -> RankReadings:

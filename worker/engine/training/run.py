@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from worker.engine.attempt import Attempt
+from worker.engine.checkpoint.folders import folder_bytes
 from worker.engine.platform import activate, init_parallel, shutdown_parallel
 from worker.engine.tracking import open_tracking
-from worker.engine.training.checkpoint import folder_bytes
 from worker.engine.training.data_parallel import gather_params
 from worker.engine.training.loop import Outcome, TrainingLoop
 from worker.engine.training.setup import Setup, prepare

@@ -20,9 +20,10 @@ from tunedeck.architecture import Architecture, read_architecture
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedSpec
 from worker.engine.attempt import Attempt
+from worker.engine.checkpoint.load import load
+from worker.engine.checkpoint.state import Position, TrainState
 from worker.engine.model import build_model
 from worker.engine.platform import Platform
-from worker.engine.training.checkpoint import Position, TrainState, load
 from worker.engine.training.data_parallel import wrap_ddp
 from worker.engine.training.data_source import DataSource, open_data
 from worker.engine.training.optimizer import build_optimizer

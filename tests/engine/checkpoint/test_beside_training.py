@@ -6,8 +6,9 @@ import os
 import random
 import resource
 import signal
+import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,11 @@ from tunedeck.errors import CheckpointFailed, CheckpointUnreadable, Conflict, Di
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
+from worker.engine.checkpoint import write
+from worker.engine.checkpoint.beside import WriterProcess
+from worker.engine.checkpoint.host_copy import HostCopy
 from worker.engine.event_log import EventLog
-from worker.engine.training import checkpoint_writer
+from worker.engine.platform import shutdown_parallel
 from worker.engine.training.run import train
 
 
@@ -33,35 +37,47 @@ def spec(model: Path, data: Path, *, async_save: bool = True, train_iters: int =
     )
 
 
-class LooksAtTheFolder(EventLog):
-    """Notes at each step which checkpoints can be seen, and opens the gate for the writer after step 8."""
+Writers = list[subprocess.Popen[bytes]]
 
-    def __init__(self, folder: Path) -> None:
+
+@pytest.fixture
+def writers(monkeypatch: pytest.MonkeyPatch) -> Writers:
+    """The processes beside the trainings of this test, stopped as long as nobody lets them go on."""
+    started: Writers = []
+
+    class Stopped(WriterProcess):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments)
+            os.kill(self.process.pid, signal.SIGSTOP)
+            started.append(self.process)
+
+    monkeypatch.setattr(write, "WriterProcess", Stopped)
+    return started
+
+
+class LooksAtTheFolder(EventLog):
+    """Notes at each step which checkpoints can be seen, and lets the writer go on after step 8."""
+
+    def __init__(self, folder: Path, writers: Writers) -> None:
         super().__init__(folder / "events.jsonl")
         self.folder = folder
+        self.writers = writers
         self.seen: dict[int, list[str]] = {}
 
     def step(self, step: int, metrics: Mapping[str, float]) -> None:
         super().step(step, metrics)
         self.seen[step] = sorted(path.name for path in (self.folder / "checkpoints").glob("iter_*"))
         if step == 8:
-            (self.folder / "gate").touch()
+            os.kill(self.writers[0].pid, signal.SIGCONT)
 
 
 def test_a_checkpoint_holds_the_state_of_its_step_however_long_its_writing_takes(
-    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, writers: Writers
 ) -> None:
-    write, folder = checkpoint_writer._write, tmp_path / "first"
-
-    def wait_for_the_gate(transforms: Any, buckets: Any) -> Any:
-        while not (folder / "gate").exists():
-            time.sleep(0.01)
-        return write(transforms, buckets)
-
-    monkeypatch.setattr(checkpoint_writer, "_write", wait_for_the_gate)
+    folder = tmp_path / "first"
     (folder / "control").mkdir(parents=True)
     wanted = spec(tiny_qwen3, sums)
-    with LooksAtTheFolder(folder) as log:
+    with LooksAtTheFolder(folder, writers) as log:
         assert train(Attempt(wanted, RunFolder(folder), None, log)) == "succeeded"
     assert all(log.seen[step] == [] for step in range(1, 9))
     told = [(event["kind"], event["step"]) for event in events(folder) if "checkpoint" in event["kind"]]
@@ -70,31 +86,34 @@ def test_a_checkpoint_holds_the_state_of_its_step_however_long_its_writing_takes
         *(("checkpoint", 12), ("checkpoint_removed", 10)),
     ]
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["iter_0000012"]
+    assert [writer.returncode for writer in writers] == [-signal.SIGKILL], (
+        "one process for all checkpoints, and it ends"
+    )
 
 
 @pytest.mark.parametrize("use_distributed_optimizer", [True, False])
 def test_a_run_goes_on_bit_for_bit_from_a_checkpoint_that_was_written_beside_it(
     tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use_distributed_optimizer: bool
 ) -> None:
-    write = checkpoint_writer._write
+    finish = HostCopy.finish
 
-    def write_late(transforms: Any, buckets: Any) -> Any:
-        time.sleep(0.5)  # some steps are done meanwhile
-        return write(transforms, buckets)
+    def copy_late(copy: HostCopy) -> None:
+        time.sleep(0.3)  # without a wait some updates would be done meanwhile
+        finish(copy)
 
-    monkeypatch.setattr(checkpoint_writer, "_write", write_late)
+    monkeypatch.setattr(HostCopy, "finish", copy_late)
     changes: dict[str, Any] = {"parallelism": {"use_distributed_optimizer": use_distributed_optimizer}}
     wanted = resolved_spec(
         tiny_qwen3,
         sums,
-        batching={"train_iters": 16},
+        batching={"train_iters": 12},
         checkpointing={"save_interval": 4, "async_save": True},
         **changes,
     )
     train_here(wanted, tmp_path / "first")
-    # The third checkpoint is the first whose plan megatron-core takes over from the ones before.
-    train_here(wanted, tmp_path / "second", tmp_path / "first" / "checkpoints" / "iter_0000012")
-    assert losses(tmp_path / "second") == losses(tmp_path / "first")[12:]
+    # The second checkpoint is the first whose plan is that of the one before.
+    train_here(wanted, tmp_path / "second", tmp_path / "first" / "checkpoints" / "iter_0000008")
+    assert losses(tmp_path / "second") == losses(tmp_path / "first")[8:]
 
 
 def test_a_run_that_is_killed_again_and_again_draws_the_curve_of_an_unbroken_one(
@@ -131,51 +150,64 @@ def test_a_run_that_is_killed_again_and_again_draws_the_curve_of_an_unbroken_one
     )
 
 
-def fails_with(wanted: ResolvedSpec, folder: Path, kind: type[TunedeckError]) -> TunedeckError:
-    with pytest.raises(kind) as caught:
-        train_here(wanted, folder)
+class AfterTheFirst(EventLog):
+    """Does something when the first checkpoint is complete."""
+
+    def __init__(self, path: Path, deed: Callable[[], None]) -> None:
+        super().__init__(path)
+        self.deed = deed
+
+    def checkpoint(self, step: int, path: str, size_bytes: int, format_: str) -> None:
+        super().checkpoint(step, path, size_bytes, format_)
+        if step == 5:
+            self.deed()
+
+
+def fails_after_the_first(
+    wanted: ResolvedSpec, folder: Path, deed: Callable[[], None], kind: type[TunedeckError]
+) -> TunedeckError:
+    (folder / "control").mkdir(parents=True)
+    try:
+        with pytest.raises(kind) as caught, AfterTheFirst(folder / "events.jsonl", deed) as log:
+            train(Attempt(wanted, RunFolder(folder), None, log))
+    finally:
+        shutdown_parallel()
+    assert [path.name for path in (folder / "checkpoints").glob("iter_*")] == ["iter_0000005"]
     return caught.value
 
 
+@pytest.fixture
+def going(writers: Writers, monkeypatch: pytest.MonkeyPatch) -> Writers:
+    """Writers that are not stopped."""
+    monkeypatch.setattr(os, "kill", lambda pid, number, kill=os.kill: number == signal.SIGSTOP or kill(pid, number))
+    return writers
+
+
 def test_a_writer_that_is_killed_ends_the_run_and_leaves_the_checkpoint_before(
-    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, going: Writers
 ) -> None:
-    write = checkpoint_writer._write
-
-    def die_the_second_time(transforms: Any, buckets: Any) -> Any:
-        if (tmp_path / "checkpoints" / "iter_0000005").exists():
-            os.kill(os.getpid(), signal.SIGKILL)
-        return write(transforms, buckets)
-
-    monkeypatch.setattr(checkpoint_writer, "_write", die_the_second_time)
-    error = fails_with(spec(tiny_qwen3, sums), tmp_path, CheckpointFailed)
+    error = fails_after_the_first(spec(tiny_qwen3, sums), tmp_path / "run", lambda: going[0].kill(), CheckpointFailed)
     assert "iter_0000010 could not be written" in error.message
     assert "SIGKILL" in error.message
-    assert [path.name for path in (tmp_path / "checkpoints").glob("iter_*")] == ["iter_0000005"]
-    monkeypatch.undo()
-    train_here(spec(tiny_qwen3, sums), tmp_path / "again", tmp_path / "checkpoints" / "iter_0000005")
+    train_here(spec(tiny_qwen3, sums), tmp_path / "again", tmp_path / "run" / "checkpoints" / "iter_0000005")
 
 
 @pytest.mark.parametrize("async_save", [True, False])
 def test_a_disk_that_is_full_ends_the_run_and_leaves_the_checkpoint_before(
-    tiny_qwen3: Path, sums: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, async_save: bool
+    tiny_qwen3: Path, sums: Path, tmp_path: Path, going: Writers, async_save: bool
 ) -> None:
-    write = checkpoint_writer._write
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
 
-    def with_little_space(transforms: Any, buckets: Any) -> Any:
-        if not (tmp_path / "checkpoints" / "iter_0000005").exists():
-            return write(transforms, buckets)
-        before = resource.getrlimit(resource.RLIMIT_FSIZE)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
-        try:
-            return write(transforms, buckets)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    def leave_little_space() -> None:
+        process = going[0].pid if async_save else os.getpid()
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (100_000, before[1]))
 
-    monkeypatch.setattr(checkpoint_writer, "_write", with_little_space)
-    error = fails_with(spec(tiny_qwen3, sums, async_save=async_save), tmp_path, DiskFull)
+    try:
+        wanted = spec(tiny_qwen3, sums, async_save=async_save)
+        error = fails_after_the_first(wanted, tmp_path, leave_little_space, DiskFull)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "No space left on device" in error.message
-    assert [path.name for path in (tmp_path / "checkpoints").glob("iter_*")] == ["iter_0000005"]
 
 
 def cut_short(file: Path) -> None:

@@ -7,6 +7,7 @@ parent. multiprocessing was rejected: its children import the parent's main modu
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from tunedeck.errors import TunedeckError, Unavailable, error_of
+from tunedeck.errors import DiskFull, TunedeckError, Unavailable, error_of
 from tunedeck.up import tether
 
 Progress = Callable[[int, int], None]
@@ -122,6 +123,11 @@ def answer(handler: Handler, memory_bytes: int) -> None:
                     f"it needs more than {limit} of memory, which is the bound", "split the file"
                 ).as_dict()
             )
+        except OSError as fault:
+            if fault.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            mend = "make room; kept tokens are listed by: tunedeck data cache ls"
+            say(error=DiskFull(f"the disk is full: {fault.filename or 'while writing'}", mend).as_dict())
         except ModuleNotFoundError as fault:
             missing = f"{fault.name} is not installed beside the backend"
             say(error=Unavailable(missing, "pip install 'tunedeck[server,hub]'").as_dict())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 from tunedeck.conversations.lengths import Lengths
 from tunedeck.conversations.report import LengthStatistics
+from tunedeck.tokens.token_files import NUM_LEARNED, OFFSETS
 
 
 def _numbers() -> array[int]:
@@ -29,6 +31,13 @@ class SampleLengths:
             self.total.tofile(file)
             self.trained.tofile(file)
         unfinished.replace(path)
+
+    @classmethod
+    def of(cls, tokens: Path) -> SampleLengths:
+        """Of a folder of the token cache. Raises FileNotFoundError where it has been removed."""
+        offsets = array("q", (tokens / OFFSETS).read_bytes())
+        total = array("I", (stop - start for start, stop in pairwise(offsets)))
+        return cls(total, array("I", (tokens / NUM_LEARNED).read_bytes()))
 
     @classmethod
     def load(cls, path: Path) -> SampleLengths:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +18,11 @@ from backend.works.works import Work, Works
 from tunedeck.packing import layout_of
 from tunedeck.settings import Settings
 from tunedeck.spec import LossMaskType
+from tunedeck.tokens.cache import key_of
+from tunedeck.tokens.preparation import TokenSource
 from tunedeck.views import DatasetView
 
 _LENGTHS_PROCESS = "backend.previews.lengths_process"
-_TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "chat_template.json")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class Previews:
         spec = read_spec(raw)
         with self.database.reading() as session:
             intake = resolve_spec(session, owner, spec, now)
-        key = _key(intake)
+        key = key_of(_token_source(intake))
         known = self._known(key)
         if known is not None:
             return self._forecast(intake, key, known)
@@ -74,10 +73,12 @@ class Previews:
         data = intake.resolved.data
         request = {
             "path": data.path,
+            "content_sha256": data.content_sha256,
             "reading": data.reading.model_dump(mode="json"),
             "num_rows": data.num_rows,
             "model_path": intake.resolved.model.path,
             "loss_mask_type": data.loss_mask_type,
+            "token_cache": str(self.settings.token_cache_dir.resolve()),
             "lengths": str(self._file(key)),
         }
         statistics = work.ask(_LENGTHS_PROCESS, request)
@@ -122,18 +123,7 @@ def _file_of(version: DatasetView) -> dict[str, Any]:
     }
 
 
-def _key(intake: Intake) -> str:
-    """What the lengths depend on: content, reading, tokenizer and template, mask."""
-    data, model = intake.resolved.data, Path(intake.resolved.model.path)
-    files = [(name, *_facts(model / name)) for name in _TOKENIZER_FILES]
-    asked = [data.content_sha256, data.reading.model_dump(mode="json"), str(model), files, data.loss_mask_type]
-    return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
-
-
-def _facts(file: Path) -> tuple[int, int]:
-    """Size and time of change; (0, 0) where there is none."""
-    try:
-        facts = file.stat()
-    except OSError:
-        return 0, 0
-    return facts.st_size, facts.st_mtime_ns
+def _token_source(intake: Intake) -> TokenSource:
+    data = intake.resolved.data
+    model = Path(intake.resolved.model.path)
+    return TokenSource(Path(data.path), data.content_sha256, data.reading, model, data.loss_mask_type)

@@ -11,28 +11,32 @@ entry one waits, and after a kill the next one begins afresh. A database of entr
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import TypeVar
 
 from tunedeck import conversations, tokens
 from tunedeck.component import Component
-from tunedeck.errors import NotFound
+from tunedeck.errors import NotFound, Unavailable
 from tunedeck.spec import LossMaskType
-from tunedeck.tokens.preparation import TokenSource, prepare
+from tunedeck.tokens.preparation import OnRows, TokenSource, prepare, unheard
 from tunedeck.tokens.token_files import PreparedFigures
 from tunedeck.views import CachedTokensView
 
 _ENTRY = "entry.json"
 _KEY_CHARS = 32
+_TRIES = 3
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja")
+
+T = TypeVar("T")
 
 
 class Entry(Component):
@@ -51,7 +55,18 @@ class TokenCache:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def folder(self, source: TokenSource, num_processes: int = 0) -> Path:
+    def opened(self, source: TokenSource, read: Callable[[Path], T], num_processes: int = 0, **told: OnRows) -> T:
+        """What `read` makes of the folder of the tokens. Raises what `prepare` raises, and Unavailable.
+
+        Someone may remove an entry between the look for it and its opening; then it is prepared again.
+        """
+        for _ in range(_TRIES):
+            folder = self.folder(source, num_processes, **told)
+            with contextlib.suppress(FileNotFoundError):
+                return read(folder)
+        raise Unavailable(f"the tokens of {source.path.name} are removed while they are opened", "try again")
+
+    def folder(self, source: TokenSource, num_processes: int = 0, on_rows: OnRows = unheard) -> Path:
         """The folder of the tokens, prepared now if need be. Raises what `prepare` raises."""
         key = key_of(source)
         final = self._root / key
@@ -60,7 +75,7 @@ class TokenCache:
         self._root.mkdir(parents=True, exist_ok=True)
         with _locked(self._root / f".{key}.lock"):
             if not _used(final):
-                self._prepare(source, key, num_processes)
+                self._prepare(source, key, num_processes, on_rows)
         return final
 
     def entries(self) -> list[CachedTokensView]:
@@ -82,7 +97,7 @@ class TokenCache:
         shutil.rmtree(removed)
         return found
 
-    def _prepare(self, source: TokenSource, key: str, num_processes: int) -> None:
+    def _prepare(self, source: TokenSource, key: str, num_processes: int, on_rows: OnRows) -> None:
         partial = self._root / f".{key}.partial"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
@@ -93,7 +108,7 @@ class TokenCache:
                 content_sha256=source.content_sha256,
                 model=source.model.name,
                 loss_mask_type=source.loss_mask_type,
-                figures=prepare(source, partial, num_processes),
+                figures=prepare(source, partial, num_processes, on_rows),
                 created_at=time.time(),
             )
             (partial / _ENTRY).write_text(entry.model_dump_json(), encoding="utf-8")
@@ -167,7 +182,7 @@ def _listed(folder: Path) -> CachedTokensView | None:
     )
 
 
-@contextmanager
+@contextlib.contextmanager
 def _locked(file: Path) -> Iterator[None]:
     """One process at a time; the lock ends with its process, however that ends."""
     with file.open("w") as lock:

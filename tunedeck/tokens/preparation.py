@@ -41,6 +41,8 @@ _PART_BYTES = 1 << 20
 _ROWS_ALONE = 4096
 _MAX_PROCESSES = 32
 
+OnRows = Callable[[int], None]
+
 
 @dataclass(frozen=True)
 class TokenSource:
@@ -53,16 +55,18 @@ class TokenSource:
     loss_mask_type: LossMaskType
 
 
-def prepare(
-    source: TokenSource, target: Path, num_processes: int = 0, on_rows: Callable[[int], None] = lambda _: None
-) -> PreparedFigures:
+def unheard(_: int) -> None:
+    """Nobody wants to know how many rows are done."""
+
+
+def prepare(source: TokenSource, target: Path, num_processes: int = 0, on_rows: OnRows = unheard) -> PreparedFigures:
     """Write the files of `token_files` into `target`, telling `on_rows` now and then how many rows are done.
 
     `num_processes` counts those that work beside this one, 0: one for each core; with 1 this one does it all. Raises
     DatasetInvalid for a row that cannot be read or written, for nothing to learn and for a file that is not the one
     that was registered; ModelInvalid and SpecInvalid for a tokenizer or template that do not fit.
     """
-    num_processes = min(num_processes or _num_cores(), _MAX_PROCESSES)
+    num_processes = min(num_processes or num_cores(), _MAX_PROCESSES)
     seen = Seen()
     with TokenFiles(target) as files:
         for encoded in _encoded(source, num_processes):
@@ -83,7 +87,7 @@ def prepare(
     return files.figures()
 
 
-def _num_cores() -> int:
+def num_cores() -> int:
     """macOS cannot tell how many of its cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from tests.support.backend import add_host, conversation
+from tunedeck.conversations import Reading
 from tunedeck.demo import assets
 from tunedeck.settings import Settings
 from tunedeck.tokens import ChatTokenizer
+from tunedeck.tokens.cache import key_of
+from tunedeck.tokens.preparation import TokenSource
 
 pytestmark = pytest.mark.any_database
 
@@ -87,6 +91,20 @@ def test_a_forecast_counts_every_sample_and_packs_as_the_engine_will(looked_at: 
     roomy = _forecast(looked_at, SPEC | {"batching": {"global_batch_size": 4, "max_tokens_per_gpu": 4096}})
     assert roomy["packing"]["mean_num_microbatches"] == 1
     assert len(looked_at.get("/api/v1/works").json()["items"]) == num_works
+
+
+def test_the_tokens_of_a_forecast_are_those_that_a_job_finds(looked_at: TestClient, settings: Settings) -> None:
+    answer = _forecast(looked_at, SPEC)
+    (entry,) = looked_at.get(f"{DATASETS}/-/cache").json()["items"]
+    job = looked_at.post("/api/v1/jobs", json=SPEC).json()["resolved"]
+    data, model = job["data"], Path(job["model"]["path"])
+    reading = Reading.model_validate(data["reading"])
+    source = TokenSource(Path(data["path"]), data["content_sha256"], reading, model, data["loss_mask_type"])
+    assert entry["key"] == key_of(source)
+    assert (entry["num_rows"], entry["num_samples"]) == (answer["num_rows"], answer["num_samples"])
+    # Without them the lengths stay known: a forecast asks for no tokens.
+    looked_at.delete(f"{DATASETS}/-/cache/{entry['key']}")
+    assert _forecast(looked_at, SPEC) == answer
 
 
 def test_a_forecast_of_a_spec_that_cannot_run_names_its_faults(looked_at: TestClient) -> None:

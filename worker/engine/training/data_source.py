@@ -7,7 +7,6 @@ cores and hold eight copies.
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 import torch
 from megatron.core import parallel_state
 
-from tunedeck.errors import ModelInvalid, Unavailable
+from tunedeck.errors import ModelInvalid
 from tunedeck.packing import EpochOrder, Layout, Split, layout_of, split
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.tokens import ChatTokenizer, loss_mask, writes_like_the_template
@@ -112,14 +111,9 @@ def _opened(attempt: Attempt, sources: list[TokenSource]) -> list[_Opened]:
 
 
 def _open(cache: TokenCache, source: TokenSource, vocab_size: int) -> _Opened:
-    """Someone may remove an entry between the look for it and its opening; then it is prepared again."""
-    for _ in range(3):
-        folder = cache.folder(source)
-        with contextlib.suppress(FileNotFoundError):
-            figures = read_entry(folder).figures
-            _check_vocabulary(figures.largest_token_id, vocab_size)
-            return _Opened(Samples.open(folder), figures)
-    raise Unavailable(f"the tokens of {source.path.name} are removed while they are opened", "try again")
+    opened = cache.opened(source, lambda folder: _Opened(Samples.open(folder), read_entry(folder).figures))
+    _check_vocabulary(opened.figures.largest_token_id, vocab_size)
+    return opened
 
 
 def _check_vocabulary(largest: int, vocab_size: int) -> None:

@@ -71,8 +71,10 @@ class HostCopy:
             print(f"memory for checkpoints cannot be page-locked (CUDA error {code}): copies are slower", flush=True)
 
     def begin(self, sources: tuple[Source, ...]) -> None:
-        """Copy what may not wait, behind all that the device has been asked to do."""
-        self._sources = sources
+        """Copy what may not wait, behind all that the device has been asked to do. `sources` are as large as ever."""
+        if sources is not self._sources:
+            assert [_size(source) for source in sources] == [_size(source) for source in self._sources]
+            self._sources = sources
         self._is_under_way.clear()
         if self._stream is not None:
             self._stream.wait_stream(torch.cuda.current_stream())
@@ -118,7 +120,7 @@ class HostCopy:
         """Give the memory back. Nothing may be under way."""
         self._copies = []
         if self._is_pinned:
-            torch.cuda.check_error(torch.cuda.cudart().cudaHostUnregister(self._bytes.data_ptr()))
+            torch.cuda.cudart().cudaHostUnregister(self._bytes.data_ptr())
         os.close(self.fileno)
 
     @torch.no_grad()

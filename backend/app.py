@@ -45,6 +45,7 @@ from backend.previews.service import Previews
 from backend.token_cache.routes import router as token_cache_router
 from backend.uploads.routes import router as uploads_router
 from backend.uploads.store import UploadStore
+from backend.works.folder import WorkFolder
 from backend.works.routes import router as works_router
 from backend.works.works import Works
 from tunedeck import __version__
@@ -124,9 +125,10 @@ def _start(settings: Settings) -> Services:
     migrate(database)
     ensure_token(settings.token_file, database, time.time())
     uploads = UploadStore(settings.uploads_dir, settings.max_upload_bytes, settings.upload_lifetime_s)
-    works = Works()
+    works = Works(WorkFolder(settings.works_dir))
     registry = Registry(settings, database, uploads, works, Checks())
     previews = Previews(settings, database, works, Preview())
+    works.take_up({"check": registry.checked, "registration": registry.registered, "statistics": previews.measured})
     background = Background(settings, database, uploads, previews.preview)
     background.start()
     return Services(settings, database, background, build_environment(), uploads, works, registry, previews)

@@ -72,6 +72,10 @@ class Settings(BaseSettings):
         return self.data_dir / "uploads"
 
     @property
+    def works_dir(self) -> Path:
+        return self.data_dir / "works"
+
+    @property
     def token_cache_dir(self) -> Path:
         return token_cache(self.data_dir)
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from backend.datasets.sources import Source
-from backend.works.works import Work
+from backend.works.work import Work
 from tunedeck.conversations import DatasetReport, Reading
 from tunedeck.conversations.scan import inspect
 from tunedeck.errors import DatasetInvalid

@@ -17,7 +17,8 @@ from backend.db.database import Database
 from backend.db.pages import id_cursor, page_of
 from backend.db.tables import DatasetRow, DatasetVersionRow
 from backend.uploads.store import UploadStore
-from backend.works.works import Work, Works
+from backend.works.work import Work
+from backend.works.works import Works
 from tunedeck.conversations import DatasetReport
 from tunedeck.conversations.scan import require_trainable
 from tunedeck.errors import BadInput, ChecksumMismatch, Conflict, DatasetInvalid, NotFound
@@ -41,9 +42,11 @@ class Registry:
         _refuse_hub(self.settings, asked)
         if self._is_quick(owner, asked):
             return self._report(owner, asked, None)[1]
-        key = f"check {owner} {asked.model_dump_json()}"
-        work = Work(owner, "check", _title(asked), "rows")
-        return self.works.start(key, work, lambda work: self._report(owner, asked, work)[1])
+        return self.works.start(Work(owner, "check", self._title(owner, asked), "rows", asked.model_dump(mode="json")))
+
+    def checked(self, work: Work) -> DatasetReport:
+        """What a work of the kind `check` does."""
+        return self._report(work.owner, CheckDataset.model_validate(work.request), work)[1]
 
     def register(self, owner: str, asked: RegisterDataset) -> DatasetView | Work:
         """A new data set, or a new version of one. Raises DatasetInvalid, PathRefused, Conflict; then nothing is stored
@@ -53,9 +56,16 @@ class Registry:
             _require_free(session, owner, asked)
         if self._is_quick(owner, asked):
             return self._register(owner, asked, None)
-        key = f"registration {owner} {asked.model_dump_json()}"
-        work = Work(owner, "registration", asked.name, "rows")
-        return self.works.start(key, work, lambda work: self._register(owner, asked, work))
+        return self.works.start(Work(owner, "registration", asked.name, "rows", asked.model_dump(mode="json")))
+
+    def registered(self, work: Work) -> DatasetView:
+        """What a work of the kind `registration` does."""
+        return self._register(work.owner, RegisterDataset.model_validate(work.request), work)
+
+    def _title(self, owner: str, asked: CheckDataset) -> str:
+        if asked.upload:
+            return self.uploads.get(owner, asked.upload).file_name
+        return asked.hub.id if asked.hub else asked.path
 
     def _is_quick(self, owner: str, asked: CheckDataset) -> bool:
         return asked.hub is None and is_quick(source_of(asked, owner, self.settings, self.uploads, None).path)
@@ -181,7 +191,3 @@ def _refuse_hub(settings: Settings, asked: CheckDataset) -> None:
     if asked.hub is not None and not settings.hub_enabled:
         message = f"{asked.hub.id!r} cannot be fetched: the hub is switched off here"
         raise BadInput.at("hub", asked.hub.id, message, "upload the file, or set TUNEDECK_HUB_ENABLED=true")
-
-
-def _title(asked: CheckDataset) -> str:
-    return asked.path or (asked.hub.id if asked.hub else "an upload")

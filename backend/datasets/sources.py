@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backend.allowed_paths import resolve_below
 from backend.uploads.store import UploadStore
-from backend.works.works import Work
+from backend.works.work import Work
 from tunedeck.errors import BadInput
 from tunedeck.ids import new_id
 from tunedeck.settings import Settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from array import array
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -24,9 +25,9 @@ class SampleLengths:
     trained: array[int] = field(default_factory=_numbers)
 
     def save(self, path: Path) -> None:
-        """Under another name first, so that no reader sees half a file."""
+        """Under a name of its own first, so that no reader and no other writer meets half a file."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = path.with_name(f"{path.name}.{os.getpid()}")
         with unfinished.open("wb") as file:
             self.total.tofile(file)
             self.trained.tofile(file)

@@ -10,12 +10,14 @@ from typing import Any
 from backend.datasets import service as datasets
 from backend.db.database import Database
 from backend.db.tables import DatasetRow, DatasetStatisticsRow
-from backend.jobs.intake import Intake, read_spec, resolve_spec
+from backend.jobs.intake import read_spec, resolve_spec
 from backend.models import service as models
 from backend.previews.preview import Preview
 from backend.previews.views import DataForecast, RowsView, SampleView
-from backend.works.works import Work, Works
+from backend.works.work import Work
+from backend.works.works import Works
 from tunedeck.packing import layout_of
+from tunedeck.resolved import ResolvedSpec
 from tunedeck.settings import Settings
 from tunedeck.spec import LossMaskType
 from tunedeck.tokens.cache import key_of
@@ -57,45 +59,51 @@ class Previews:
         spec = read_spec(raw)
         with self.database.reading() as session:
             intake = resolve_spec(session, owner, spec, now)
-        key = key_of(_token_source(intake))
+        key = key_of(_token_source(intake.resolved))
         known = self._known(key)
         if known is not None:
-            return self._forecast(intake, key, known)
-        work = Work(owner, "statistics", f"{spec.dataset} for {spec.model}", "rows")
-        return self.works.start(f"statistics {key}", work, lambda work: self._measured(intake, key, work))
+            return self._forecast(intake.resolved, key, known)
+        # Resolved now: after a restart no host may have said yet what it can do.
+        request = {"resolved": intake.resolved.model_dump(mode="json"), "dataset_id": intake.dataset_id}
+        return self.works.start(Work(owner, "statistics", f"{spec.dataset} for {spec.model}", "rows", request))
+
+    def measured(self, work: Work) -> DataForecast:
+        """What a work of the kind `statistics` does."""
+        resolved = ResolvedSpec.model_validate(work.request["resolved"])
+        key = key_of(_token_source(resolved))
+        # Another work may have measured the same samples for another layout meanwhile.
+        statistics = self._known(key) or self._measured(resolved, key, work)
+        return self._forecast(resolved, key, statistics)
 
     def _known(self, key: str) -> dict[str, Any] | None:
         with self.database.reading() as session:
             row = session.get(DatasetStatisticsRow, key)
         return row.statistics if row is not None and self._file(key).exists() else None
 
-    def _measured(self, intake: Intake, key: str, work: Work) -> DataForecast:
-        data = intake.resolved.data
+    def _measured(self, resolved: ResolvedSpec, key: str, work: Work) -> dict[str, Any]:
+        data = resolved.data
         request = {
             "path": data.path,
             "content_sha256": data.content_sha256,
             "reading": data.reading.model_dump(mode="json"),
             "num_rows": data.num_rows,
-            "model_path": intake.resolved.model.path,
+            "model_path": resolved.model.path,
             "loss_mask_type": data.loss_mask_type,
             "token_cache": str(self.settings.token_cache_dir.resolve()),
             "lengths": str(self._file(key)),
         }
-        statistics = work.ask(_LENGTHS_PROCESS, request)
-        self._keep(intake, key, statistics)
-        return self._forecast(intake, key, statistics)
+        statistics: dict[str, Any] = work.ask(_LENGTHS_PROCESS, request)
+        self._keep(work.request["dataset_id"], key, statistics)
+        return statistics
 
-    def _keep(self, intake: Intake, key: str, statistics: dict[str, Any]) -> None:
+    def _keep(self, dataset_id: str, key: str, statistics: dict[str, Any]) -> None:
         with self.database.writing() as session:
-            if session.get(DatasetRow, intake.dataset_id) is None:
+            if session.get(DatasetRow, dataset_id) is None:
                 return  # deleted for good meanwhile
-            row = DatasetStatisticsRow(
-                key=key, dataset_id=intake.dataset_id, statistics=statistics, created_at=time.time()
-            )
+            row = DatasetStatisticsRow(key=key, dataset_id=dataset_id, statistics=statistics, created_at=time.time())
             session.merge(row)
 
-    def _forecast(self, intake: Intake, key: str, statistics: dict[str, Any]) -> DataForecast:
-        spec = intake.resolved
+    def _forecast(self, spec: ResolvedSpec, key: str, statistics: dict[str, Any]) -> DataForecast:
         packing = self.preview.ask("packing", spec=spec.model_dump(mode="json"), lengths=str(self._file(key)))
         return DataForecast.model_validate(
             {
@@ -123,7 +131,6 @@ def _file_of(version: DatasetView) -> dict[str, Any]:
     }
 
 
-def _token_source(intake: Intake) -> TokenSource:
-    data = intake.resolved.data
-    model = Path(intake.resolved.model.path)
-    return TokenSource(Path(data.path), data.content_sha256, data.reading, model, data.loss_mask_type)
+def _token_source(spec: ResolvedSpec) -> TokenSource:
+    data = spec.data
+    return TokenSource(Path(data.path), data.content_sha256, data.reading, Path(spec.model.path), data.loss_mask_type)

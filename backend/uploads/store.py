@@ -12,7 +12,6 @@ import os
 import re
 import shutil
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from backend.replace_text import replace_text
 from tunedeck.errors import ChecksumMismatch, Conflict, DiskFull, NotFound, TooLarge
 from tunedeck.ids import is_id, new_id
 from tunedeck.spec import Component
@@ -53,8 +53,8 @@ class UploadStore:
         place = self.folder / upload
         (place / "content").mkdir(mode=0o700, parents=True)
         _data(place, announced).touch(mode=0o600)
-        _replace(place / "offset", "0")
-        _replace(place / "announced.json", announced.model_dump_json())
+        replace_text(place / "offset", "0")
+        replace_text(place / "announced.json", announced.model_dump_json())
         return self.get(announced.owner, upload)
 
     def get(self, owner: str, upload: str) -> UploadView:
@@ -189,7 +189,7 @@ class Appender:
         finally:
             self._file.close()
         if counts:
-            _replace(self._place / "offset", str(self.offset))
+            replace_text(self._place / "offset", str(self.offset))
 
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]|^\.")
@@ -216,10 +216,3 @@ def _exclusive(upload: str) -> Iterator[None]:
     finally:
         with _BUSY_LOCK:
             _BUSY.discard(upload)
-
-
-def _replace(path: Path, text: str) -> None:
-    """Write a small file so that a reader, also after a crash, sees the old text or the new one."""
-    fresh = path.with_name(f"{path.name}.{time.monotonic_ns()}")
-    fresh.write_text(text)
-    fresh.replace(path)

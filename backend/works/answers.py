@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from fastapi import Response
 from pydantic import BaseModel
 
-from backend.works.works import Work, Works
+from backend.works.work import Work
+from backend.works.works import Works
 from tunedeck.errors import Conflict
 from tunedeck.views import WorkView
 

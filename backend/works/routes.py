@@ -26,6 +26,4 @@ def get_work(work_id: str, services: ServicesDep, owner: OwnerDep) -> WorkView:
 @router.post("/{work_id}/cancel", responses=documented(NotFound))
 def cancel_work(work_id: str, services: ServicesDep, owner: OwnerDep) -> WorkView:
     """Stop it; what it has made so far is removed. Idempotent."""
-    work = services.works.get(owner, work_id)
-    work.stop()
-    return work.view()
+    return services.works.cancel(owner, work_id).view()

@@ -1,8 +1,8 @@
 """One method per REST call. Arguments and answers are the models of spec.py and views.py, errors those of errors.py.
 
 A spec may also be given as a plain mapping: the service checks it and names every fault at its field, so checking it
-here first would only report faults twice. Nothing is tried again by itself, except by the stream: a second POST would
-make a second job.
+here first would only report faults twice. Nothing is tried again by itself, except by the stream and while long work is
+waited for: a second POST would make a second job.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tunedeck.actions import Action, Cancel
 from tunedeck.client.faults import from_transport, raise_for_error
 from tunedeck.client.sending import send_file
 from tunedeck.client.stream import StreamMessage, read_stream
-from tunedeck.errors import Conflict, TunedeckError, error_of
+from tunedeck.errors import Conflict, TunedeckError, Unavailable, error_of
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import (
@@ -50,6 +50,7 @@ from tunedeck.views import (
 V = TypeVar("V", bound=BaseModel)
 API = "/api/v1"
 _POLL_S = 0.5
+_PATIENCE_S = 60.0
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -257,8 +258,19 @@ class Client:
             if work.state == "cancelled":
                 raise Conflict(f"the {work.kind} was cancelled", "ask again")
             time.sleep(_POLL_S)
-            answer = self._get(f"/works/{work.id}", _Any).root
+            answer = self._work(work.id)
         return view.model_validate(answer)
+
+    def _work(self, work_id: str) -> dict[str, Any]:
+        """A service that is started again goes on with its works: it is waited for."""
+        deadline = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return self._get(f"/works/{work_id}", _Any).root
+            except Unavailable:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL_S)
 
     def _get(self, path: str, view: type[V], **asked: Any) -> V:
         params = {name: value for name, value in asked.items() if value not in (None, "", [])}

@@ -46,9 +46,19 @@ export async function finished(answer, onWork = () => {}) {
     if (work.fault) throw new ApiError(work.fault.code, work.fault.message, work.fault.mend, work.fault.problems);
     if (work.state === "cancelled") throw new ApiError("stopped", "It was stopped.", "");
     await new Promise((resolve) => { setTimeout(resolve, 500); });
-    work = await get(`/works/${work.id}`);
+    work = await seenAgain(work);
   }
   return work;
+}
+
+/** A server that is started again goes on with its works: while it does not answer, it is waited for. */
+async function seenAgain(work) {
+  try {
+    return await get(`/works/${work.id}`);
+  } catch (error) {
+    if (error.code !== "unreachable") throw error;
+    return { ...work, isUnheard: true };
+  }
 }
 
 const isWork = (answer) => "fault" in answer && "unit" in answer;

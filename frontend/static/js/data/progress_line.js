@@ -24,6 +24,11 @@ export function progressLine(line, onStop) {
       showProgress(bar, "running", done, total);
       text.textContent = sentence(title, done, total, unit, perSecond);
     },
+    showWork(title, work) {
+      if (work.isUnheard) this.say(`${title}: the server does not answer. When it is back, it goes on.`);
+      else if (work.state === "waiting") this.say(`${title}: waits for other work`);
+      else this.show(title, work.done, work.total, work.unit);
+    },
     say(title) { text.textContent = title; },
     end() { line.hidden = true; },
   };

@@ -57,7 +57,7 @@ function startForecast(specOf) {
     showFault(byId("sample-fault"), null);
     line.begin("Tokenizing");
     try {
-      const onWork = (next) => { work = next; line.show("Tokenizing", next.done, next.total, next.unit); };
+      const onWork = (next) => { work = next; line.showWork("Tokenizing", next); };
       showSummary(byId("forecast-summary"), packingLines(await forecastOf({ ...spec, name: spec.name ?? "untitled" }, onWork)));
     } catch (error) {
       showFault(byId("sample-fault"), error);

@@ -14,6 +14,7 @@ import { showUnfinished } from "../upload/unfinished.js";
 
 /** What is looked at: the part of a RegisterDataset that says where the rows are. */
 let source = null;
+const DOING = { check: "Checking", registration: "Adding", statistics: "Tokenizing" };
 let stopping = new AbortController();
 let work = null;
 const line = progressLine(byId("progress"), stop);
@@ -41,7 +42,7 @@ async function attempt(title, action) {
 
 function showWork(next) {
   work = next;
-  line.show(source?.hub ? "Fetching and checking" : "Checking", next.done, next.total, next.unit);
+  line.showWork(`${DOING[next.kind]} ${next.title.split("/").at(-1)}`, next);
 }
 
 async function upload(file) {

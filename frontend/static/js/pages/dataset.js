@@ -90,7 +90,7 @@ function startLengths() {
     showFault(byId("lengths-fault"), null);
     line.begin("Tokenizing");
     try {
-      const forecast = await forecastOf(spec(), (next) => { work = next; line.show("Tokenizing", next.done, next.total, next.unit); });
+      const forecast = await forecastOf(spec(), (next) => { work = next; line.showWork("Tokenizing", next); });
       byId("lengths").hidden = false;
       byId("lengths-hint").hidden = true;
       showHistogram(byId("histogram"), forecast);
@@ -115,7 +115,7 @@ function startReading() {
     showFault(byId("reading-fault"), null);
     line.begin(title);
     try {
-      const onWork = (next) => { work = next; line.show(title, next.done, next.total, next.unit); };
+      const onWork = (next) => { work = next; line.showWork(title, next); };
       return await finished(await post(call, { path: item.path, reading: readingOf(form), ...body }), onWork);
     } catch (error) {
       showFault(byId("reading-fault"), error);

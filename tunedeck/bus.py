@@ -18,6 +18,7 @@ from tunedeck.spec import Component, LauncherName
 
 EVENTS_STREAM = "tunedeck:events"
 RUN_ATTEMPT_TASK = "tunedeck.run_attempt"
+SERVICE_KEY = "tunedeck:service"
 
 
 def queue_of(host: str) -> str:
@@ -34,6 +35,18 @@ def control_key(job_id: str) -> str:
     return f"tunedeck:control:{job_id}"
 
 
+class ServiceRecord(Component):
+    """What a worker that joins must know of the service; written at every tick of the scheduler.
+
+    Its paths are absolute, and every host must see the same folders at them (shared_folder.py).
+    """
+
+    service_id: str
+    version: str
+    data_dir: str
+    roots: tuple[str, ...] = Field(description="further folders that models and data sets are read from")
+
+
 class ControlRecord(Component):
     """What the backend wants of a job now. A worker that sees another `attempt` than its own is fenced out."""
 
@@ -45,16 +58,20 @@ class ControlRecord(Component):
 
 class RunAttempt(Component):
     """The one positional argument of the Celery message, as JSON text. `resume_from`: the absolute path of a complete
-    checkpoint, or ""."""
+    checkpoint, or "". `avoid_devices`: indices of devices that are set aside."""
 
     job_id: str
     attempt: int
     spec: ResolvedSpec
     resume_from: str
+    avoid_devices: tuple[int, ...] = ()
 
 
 class Device(Component):
+    """`uuid`: as NVML names a GPU; "" for a core."""
+
     index: int
+    uuid: str = ""
     name: str
     memory_bytes: int
     compute_capability: tuple[int, int] = Field(description="(0, 0) for a CPU")
@@ -72,6 +89,7 @@ class HostFacts(Component):
     devices: tuple[Device, ...]
     memory_bytes: int
     cuda_version: str
+    driver_version: str = Field("", description='of the NVIDIA driver; "" without one')
     transformer_engine_version: str = Field(description='"" where it cannot be imported')
     worker_version: str
     launcher: LauncherName = "local"
@@ -91,12 +109,22 @@ class ExitReport(Component):
     scene: FaultScene = FaultScene()
 
 
+class DeviceFault(Component):
+    """A GPU that had errors since its driver was loaded (ECC) or since its worker began (Xid). `why` is a sentence."""
+
+    index: int
+    num_ecc_errors: int
+    num_xid_errors: int
+    why: str
+
+
 class HelloMessage(Component):
     """Every few seconds from every worker: the host is alive and these attempts run on it."""
 
     kind: Literal["hello"] = "hello"
     facts: HostFacts
     attempts: tuple[tuple[str, int], ...]
+    faults: tuple[DeviceFault, ...] = ()
 
 
 class HeartbeatMessage(Component):

@@ -23,6 +23,11 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(8500, ge=0, le=65535)
     redis_url: str = Field("", description='"": the embedded Valkey, on a Unix socket in data_dir')
+    bus_listen: str = Field(
+        "",
+        pattern=r"^(\S+:\d{1,5})?$",
+        description='ADDRESS:PORT where the embedded Valkey also listens, for workers on other hosts; "": nowhere',
+    )
     redis_bin: str = Field("", description="another Redis or Valkey server binary for the embedded bus")
     database_url: str = Field("", description='"": SQLite in data_dir')
     model_roots: tuple[Path, ...] = Field((), description="models may be registered below these and below data_dir")

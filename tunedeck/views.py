@@ -261,11 +261,83 @@ class WorkView(Component):
     fault: dict[str, Any] | None = Field(description="code, message, mend, problems of errors.py")
 
 
+class HeldView(Component):
+    """What a job holds of a host."""
+
+    job_id: str
+    name: str
+    owner: str
+    state: JobState
+    num_devices: int
+
+
+class SetAsideView(Component):
+    """A device that had errors: nothing new is placed on it until it is released."""
+
+    index: int
+    why: str
+    since: float
+
+
+class DrainView(Component):
+    by: str
+    why: str
+    since: float
+
+
+class DrainHost(Component):
+    why: str = Field("", max_length=500, description="shown on the cluster page")
+    pause: bool = Field(
+        False, description="what runs there writes a checkpoint and goes back to the queue; else it runs to its end"
+    )
+
+
 class HostView(Component):
+    """`num_free` devices would be placed on now: 0 on a host that is silent or drained."""
+
     facts: HostFacts
     last_seen_at: float
     alive: bool
     jobs: tuple[str, ...]
+    num_free: int = 0
+    held: tuple[HeldView, ...] = ()
+    set_aside: tuple[SetAsideView, ...] = ()
+    drained: DrainView | None = None
+
+
+class QueuedView(Component):
+    """A job that waits for devices. `expected_start_at` is estimated from the time left of running jobs, whose end
+    nobody else waits for earlier; None where that cannot be known. `not_before`: a retry that is not due yet."""
+
+    position: int = Field(description="in the order in which jobs are placed, from 1")
+    job_id: str
+    name: str
+    owner: str
+    priority: int
+    preemptible: bool
+    device: Literal["cpu", "cuda"]
+    num_devices: int
+    created_at: float
+    why: str
+    expected_host: str = Field(description='"": not known')
+    expected_start_at: float | None
+    not_before: float | None
+
+
+class ShareView(Component):
+    """What an owner has had of a pool of hosts lately; docs/architecture.md has the formula."""
+
+    owner: str
+    pool: str
+    device_seconds: float
+
+
+class QueueView(Component):
+    """The first `items` of all `num_waiting` jobs, in order, and the shares of their owners."""
+
+    items: tuple[QueuedView, ...]
+    num_waiting: int
+    shares: tuple[ShareView, ...]
 
 
 class PresetView(Component):

@@ -12,13 +12,17 @@ import logging
 import socket
 import sys
 
+from tunedeck.errors import TunedeckError
 from tunedeck.settings import Settings
 from worker.app import make_app
 from worker.attempt import Attempt, Host
 from worker.attempts import Attempts
+from worker.device_health import DeviceHealth
 from worker.devices import Devices
 from worker.greeter import Greeter
-from worker.host_facts import host_facts
+from worker.host_facts import has_nvidia_driver, host_facts
+from worker.joining import joined
+from worker.nvml import driver_version, open_nvml
 from worker.publisher import connect
 from worker.tasks import register_tasks
 
@@ -26,20 +30,32 @@ from worker.tasks import register_tasks
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("--engine-module", default="worker.engine", help="what runs as `python -m MODULE SPEC RUN_DIR`")
+    parser.add_argument("--join", action="store_true", help="ask the bus where the service's data folder is")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
-    return serve(Settings(), arguments.engine_module)
+    try:
+        return serve(_settings(arguments.join), arguments.engine_module)
+    except TunedeckError as fault:
+        logging.getLogger(__name__).error("%s; %s", fault.message, fault.mend)
+        return 1
+
+
+def _settings(join: bool) -> Settings:
+    settings = Settings()
+    return joined(settings, connect(settings.resolved_redis_url())) if join else settings
 
 
 def serve(settings: Settings, engine_module: str) -> int:
     """Runs until a signal ends it; returns the exit code."""
-    facts = host_facts(settings.host_name or socket.gethostname())
+    nvml = open_nvml() if has_nvidia_driver() else None
+    facts = host_facts(settings.host_name or socket.gethostname(), driver_version(nvml))
+    health = DeviceHealth(nvml, facts.devices) if nvml is not None and facts.kind == "cuda" else None
     bus = connect(settings.resolved_redis_url())
     host = Host(facts.name, settings, bus, Devices(len(facts.devices)), engine_module)
     attempts = Attempts(lambda order: Attempt(order, host))
     app = make_app(settings, facts.name)
     register_tasks(app, attempts)
-    greeter = Greeter(bus, facts, attempts, settings.heartbeat_s)
+    greeter = Greeter(bus, facts, attempts, settings.heartbeat_s, health.faults if health else tuple)
     greeter.start()
     # A sign of life for other Celery workers (gossip, mingle, heartbeat) would fill the bus for nobody.
     celery_worker = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, loglevel="INFO")

@@ -20,6 +20,7 @@ def _device(index: int) -> dict[str, Any]:
     properties = torch.cuda.get_device_properties(index)
     return {
         "index": index,
+        "uuid": f"GPU-{properties.uuid}",
         "name": properties.name,
         "memory_bytes": properties.total_memory,
         "compute_capability": [properties.major, properties.minor],

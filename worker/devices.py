@@ -5,6 +5,7 @@ because only the worker sees when the processes that used a device are really go
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 
 class Devices:
@@ -14,12 +15,14 @@ class Devices:
         self._free = set(range(num_devices))
         self._lock = threading.Lock()
 
-    def take(self, num_devices: int) -> tuple[int, ...] | None:
-        """The lowest free indices, or None while there are not enough: a fenced attempt may still be ending."""
+    def take(self, num_devices: int, avoid: Collection[int] = ()) -> tuple[int, ...] | None:
+        """The lowest free indices that are not to be avoided, or None while there are not enough: a fenced attempt may
+        still be ending."""
         with self._lock:
-            if len(self._free) < num_devices:
+            on_offer = sorted(self._free.difference(avoid))
+            if len(on_offer) < num_devices:
                 return None
-            taken = tuple(sorted(self._free)[:num_devices])
+            taken = tuple(on_offer[:num_devices])
             self._free.difference_update(taken)
             return taken
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 
 import redis
 
-from tunedeck.bus import HelloMessage, HostFacts
+from tunedeck.bus import DeviceFault, HelloMessage, HostFacts
 from worker.attempts import Attempts
 from worker.publisher import publish_hello
 
@@ -15,14 +16,22 @@ logger = logging.getLogger(__name__)
 
 
 class Greeter(threading.Thread):
-    """A daemon thread: nothing is lost with a hello."""
+    """A daemon thread: nothing is lost with a hello. `faults` tells of GPUs that had errors; only this thread asks."""
 
-    def __init__(self, bus: redis.Redis, facts: HostFacts, attempts: Attempts, interval_s: float) -> None:
+    def __init__(
+        self,
+        bus: redis.Redis,
+        facts: HostFacts,
+        attempts: Attempts,
+        interval_s: float,
+        faults: Callable[[], tuple[DeviceFault, ...]] = tuple,
+    ) -> None:
         super().__init__(name="greeter", daemon=True)
         self._bus = bus
         self._facts = facts
         self._attempts = attempts
         self._interval_s = interval_s
+        self._faults = faults
         self._ending = threading.Event()
 
     def stop(self) -> None:
@@ -39,7 +48,7 @@ class Greeter(threading.Thread):
             self._ending.wait(self._interval_s)
 
     def _greet(self) -> bool:
-        hello = HelloMessage(facts=self._facts, attempts=self._attempts.running())
+        hello = HelloMessage(facts=self._facts, attempts=self._attempts.running(), faults=self._faults())
         try:
             return publish_hello(self._bus, hello)
         except redis.RedisError as fault:

@@ -27,9 +27,9 @@ PROBE_TIMEOUT_S = 120.0  # the first import of torch from a cold network disk
 _CGROUP_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 
-def host_facts(name: str) -> HostFacts:
+def host_facts(name: str, driver_version: str = "") -> HostFacts:
     """Facts that do not change while the worker runs. Takes seconds on a machine with an NVIDIA driver."""
-    probed = _probe_cuda() if _has_nvidia_driver() else {"devices": [], "cuda_version": ""}
+    probed = _probe_cuda() if has_nvidia_driver() else {"devices": [], "cuda_version": ""}
     gpus = tuple(Device.model_validate(device) for device in probed["devices"])
     memory_bytes = _memory_bytes()
     return HostFacts(
@@ -38,12 +38,13 @@ def host_facts(name: str) -> HostFacts:
         devices=gpus or _cores(memory_bytes),
         memory_bytes=memory_bytes,
         cuda_version=probed["cuda_version"],
+        driver_version=driver_version,
         transformer_engine_version=_transformer_engine_version(),
         worker_version=__version__,
     )
 
 
-def _has_nvidia_driver() -> bool:
+def has_nvidia_driver() -> bool:
     return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
 
 

@@ -1,22 +1,56 @@
-"""/api/v1/hosts and /api/v1/health"""
+"""/api/v1/hosts, /api/v1/queue and /api/v1/health"""
 
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from backend.cluster import service
-from backend.http.services import ServicesDep
-from tunedeck.views import HealthView, HostView, Page
+from backend.cluster import actions, queue, service
+from backend.http.error_body import documented
+from backend.http.services import OwnerDep, ServicesDep
+from tunedeck.errors import NotFound
+from tunedeck.views import DrainHost, HealthView, HostView, Page, QueueView
 
 router = APIRouter(tags=["cluster"])
+MOST_QUEUED = 500
 
 
 @router.get("/hosts")
 def list_hosts(services: ServicesDep) -> Page[HostView]:
     """Every host that ever said hello."""
     return service.list_hosts(services.database, services.settings, time.time())
+
+
+@router.post("/hosts/{name}/drain", responses=documented(NotFound))
+def drain_host(name: str, asked: DrainHost, services: ServicesDep, owner: OwnerDep) -> HostView:
+    """Place nothing new on a host. Idempotent."""
+    view = actions.drain(services.database, services.settings, name, asked, owner, time.time())
+    services.background.wake_scheduler()
+    return view
+
+
+@router.post("/hosts/{name}/undrain", responses=documented(NotFound))
+def undrain_host(name: str, services: ServicesDep) -> HostView:
+    """Place on it again. Idempotent."""
+    view = actions.undrain(services.database, services.settings, name, time.time())
+    services.background.wake_scheduler()
+    return view
+
+
+@router.post("/hosts/{name}/devices/{index}/release", responses=documented(NotFound))
+def release_device(name: str, index: int, services: ServicesDep, owner: OwnerDep) -> HostView:
+    """Place on a device again that was set aside after an error. Idempotent."""
+    view = actions.release(services.database, services.settings, name, index, owner, time.time())
+    services.background.wake_scheduler()
+    return view
+
+
+@router.get("/queue")
+def get_queue(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=MOST_QUEUED)] = 100) -> QueueView:
+    """The jobs that wait for devices, in the order in which they are placed, and why each waits."""
+    return queue.look(services.database, services.settings, limit, time.time())
 
 
 @router.get("/health")

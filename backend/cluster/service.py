@@ -6,10 +6,9 @@ import redis
 
 from backend.background import Background
 from backend.cluster import queries
+from backend.cluster.host_views import host_views
 from backend.db.database import Database
-from backend.db.tables import HostRow
 from tunedeck import __version__
-from tunedeck.bus import HostFacts
 from tunedeck.errors import TunedeckError
 from tunedeck.settings import Settings
 from tunedeck.views import HealthView, HostView, Page
@@ -21,10 +20,7 @@ TOO_FAR_BEHIND_S = 5.0
 def list_hosts(database: Database, settings: Settings, now: float) -> Page[HostView]:
     """Every host that ever said hello; one that was silent for a whole lease is not alive."""
     with database.reading() as session:
-        jobs = queries.jobs_by_host(session)
-        rows = queries.hosts(session)
-    views = (_view(row, jobs.get(row.name, ()), now - settings.lease_s) for row in rows)
-    return Page[HostView](items=tuple(views))
+        return Page[HostView](items=tuple(host_views(session, queries.hosts(session), now - settings.lease_s)))
 
 
 def health(database: Database, settings: Settings, background: Background, now: float) -> HealthView:
@@ -63,12 +59,3 @@ def _bus_fault(bus: redis.Redis) -> str:
     except redis.RedisError as fault:
         return f"the bus does not answer: {fault}"
     return ""
-
-
-def _view(row: HostRow, jobs: tuple[str, ...], alive_since: float) -> HostView:
-    return HostView(
-        facts=HostFacts.model_validate(row.facts),
-        last_seen_at=row.last_seen_at,
-        alive=row.last_seen_at >= alive_since,
-        jobs=jobs,
-    )

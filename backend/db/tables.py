@@ -113,13 +113,33 @@ class DatasetStatisticsRow(Base):
 
 
 class HostRow(Base):
-    """A machine with a worker on it, as its last hello described it."""
+    """A machine with a worker on it, as its last hello described it. While `drained_at` is set it gets no new jobs."""
 
     __tablename__ = "hosts"
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     facts: Mapped[dict[str, Any]] = mapped_column(JSON)
     num_devices: Mapped[int]
     last_seen_at: Mapped[float]
+    drained_at: Mapped[float | None]
+    drained_by: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    drained_why: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+
+class SetAsideRow(Base):
+    """A GPU that had errors, and gets no new jobs until somebody has released it.
+
+    The numbers are those of the last hello: once it is released, only a greater one sets it aside again.
+    """
+
+    __tablename__ = "set_aside_devices"
+    host: Mapped[str] = mapped_column(ForeignKey("hosts.name", ondelete="CASCADE"), primary_key=True)
+    device_index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    why: Mapped[str] = mapped_column(Text)
+    num_ecc_errors: Mapped[int] = mapped_column(BigInteger)
+    num_xid_errors: Mapped[int] = mapped_column(BigInteger)
+    set_aside_at: Mapped[float]
+    released_at: Mapped[float | None]
+    released_by: Mapped[str] = mapped_column(String(80), default="")
 
 
 class JobRow(Base):
@@ -150,6 +170,9 @@ class JobRow(Base):
     num_failures: Mapped[int] = mapped_column(default=0, server_default="0")
     resume_from: Mapped[str] = mapped_column(Text, default="", server_default="")
     request_key: Mapped[str | None] = mapped_column(String(80))
+    device: Mapped[str] = mapped_column(String(8), default="cuda", server_default="cuda")
+    num_devices: Mapped[int] = mapped_column(default=1, server_default="1")
+    launcher: Mapped[str] = mapped_column(String(16), default="local", server_default="local")
     attempt: Mapped[int] = mapped_column(default=0)
     created_at: Mapped[float]
     started_at: Mapped[float | None]
@@ -185,7 +208,7 @@ class AttemptRow(Base):
     lease_expires_at: Mapped[float]
     message_sent_at: Mapped[float]
     placed_at: Mapped[float]
-    ended_at: Mapped[float | None]
+    ended_at: Mapped[float | None] = mapped_column(index=True)
     resume_from: Mapped[str] = mapped_column(Text, default="")
     ingested_seq: Mapped[int] = mapped_column(default=0)
     ingested_line: Mapped[int] = mapped_column(default=0)

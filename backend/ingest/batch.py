@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, defer
 
 from backend.db.tables import AttemptRow, EventRow, HostRow, JobRow
 from backend.db.upsert import insert_new
-from backend.ingest import checkpoints, endings, lines, log_lines
+from backend.ingest import checkpoints, device_faults, endings, lines, log_lines
 from backend.ingest.summary import Summary
 from backend.jobs.transitions import transition
 from tunedeck.bus import BusMessage, EndedMessage, EventsMessage, HeartbeatMessage, HelloMessage, LogMessage
@@ -42,6 +42,8 @@ class Batch:
         self._messages = messages
         self._now = now
         self._live = _live_attempts(session, messages)
+        says_hello = any(isinstance(message, HelloMessage) for message in messages)
+        self._faulty = device_faults.known(session) if says_hello else {}
         self._rows: list[dict[str, Any]] = []
 
     def apply(self) -> None:
@@ -62,6 +64,9 @@ class Batch:
                 last_seen_at=self._now,
             )
         )
+        if message.faults or self._faulty:
+            self._session.flush()
+            device_faults.store(self._session, self._faulty, facts.name, message.faults, self._now)
         self.frees_or_offers_devices = True
         for job_id, number in message.attempts:
             if found := self._live.get((job_id, number)):

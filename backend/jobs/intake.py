@@ -49,6 +49,18 @@ class Intake:
     dataset_id: str
     validation_dataset_id: str
 
+    def columns(self) -> dict[str, Any]:
+        """What a job's row keeps of it; placing reads the devices without the spec."""
+        return {
+            "dataset_id": self.dataset_id,
+            "validation_dataset_id": self.validation_dataset_id,
+            "resolved": self.resolved.model_dump(mode="json"),
+            "train_iters": self.resolved.batching.train_iters,
+            "device": self.resolved.hardware.device,
+            "num_devices": self.resolved.hardware.num_devices,
+            "launcher": self.resolved.hardware.launcher,
+        }
+
 
 def resolve_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Intake:
     """`spec` with every default filled in from what is registered and connected. Raises SpecInvalid."""

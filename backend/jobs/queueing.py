@@ -50,6 +50,5 @@ def reprioritise(session: Session, job: JobRow, priority: int, who: str, now: fl
 def _resolve_again(session: Session, job: JobRow, now: float) -> None:
     """What is registered and connected may have changed since the draft was made."""
     intake = resolve_spec(session, job.owner, JobSpec.model_validate(job.spec), now)
-    job.dataset_id, job.validation_dataset_id = intake.dataset_id, intake.validation_dataset_id
-    job.resolved = intake.resolved.model_dump(mode="json")
-    job.train_iters = intake.resolved.batching.train_iters
+    for name, value in intake.columns().items():
+        setattr(job, name, value)

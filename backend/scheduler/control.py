@@ -12,7 +12,7 @@ from typing import Literal
 import redis
 
 from backend.scheduler.situation import Situation
-from tunedeck.bus import ControlRecord, control_key
+from tunedeck.bus import SERVICE_KEY, ControlRecord, ServiceRecord, control_key
 from tunedeck.lifecycle import Desired
 
 RECORD_LIFE_S = 24 * 3600
@@ -44,9 +44,10 @@ def fence(attempt: int) -> ControlRecord:
     return ControlRecord(attempt=attempt + 1, desired="run", ingested_seq=0, ingested_line=0)
 
 
-def write(bus: redis.Redis, records: dict[str, ControlRecord]) -> None:
+def write(bus: redis.Redis, service: ServiceRecord, records: dict[str, ControlRecord]) -> None:
     """May raise redis.RedisError; then some may be written and others not, and the next tick writes all again."""
     pipeline = bus.pipeline(transaction=False)
+    pipeline.set(SERVICE_KEY, service.model_dump_json())
     for job_id, record in records.items():
         pipeline.set(control_key(job_id), record.model_dump_json(), ex=RECORD_LIFE_S)
     pipeline.execute()

@@ -19,6 +19,7 @@ from backend.scheduler.leadership import Leadership
 from backend.scheduler.outdated import fail_outdated
 from backend.scheduler.placement import Dispatch
 from backend.scheduler.situation import Situation, look
+from tunedeck import shared_folder
 from tunedeck.bus import ControlRecord
 from tunedeck.settings import Settings
 
@@ -44,6 +45,7 @@ class Scheduler:
         self._leadership = leadership
         self._hearing = hearing
         self._dispatcher = Dispatcher(settings.resolved_redis_url())
+        self._service = shared_folder.record_of(settings)
         self._has_met_outdated = False
 
     def tick(self) -> None:
@@ -54,15 +56,22 @@ class Scheduler:
         now = time.time()
         if not self._has_met_outdated:
             self._has_met_outdated = self._fail_outdated(now)
+        while self._round(now):
+            now = time.time()
+
+    def _round(self, now: float) -> bool:
+        """Whether there may be more to place than one transaction may."""
         situation = self._look()
         dispatches: list[Dispatch] = []
         fences: dict[str, ControlRecord] = {}
-        if situation.wants_decision(now, MESSAGE_PATIENCE_S, self._settings.lease_s):
+        is_overdue = situation.has_overdue(now, MESSAGE_PATIENCE_S, self._settings.lease_s)
+        if is_overdue or (situation.queued and self._could_place(now)):
             dispatches, fences = self._decide(now)
             situation = self._look()
-        control.write(self._bus, fences | control.records_of(situation))
+        control.write(self._bus, self._service, fences | control.records_of(situation))
         for dispatch in dispatches:
             self._dispatcher.send(dispatch)
+        return len(dispatches) >= placement.MOST_PLACEMENTS
 
     def close(self) -> None:
         self._dispatcher.close()
@@ -88,6 +97,11 @@ class Scheduler:
             dispatches = placement.overdue_messages(session, now, MESSAGE_PATIENCE_S)
             dispatches += placement.place_queued(session, now, now - lease_s, lease_s)
         return dispatches, {job_id: control.fence(attempt) for job_id, attempt in expired}
+
+    def _could_place(self, now: float) -> bool:
+        """Looked up without a lock: ten thousand jobs that wait must not keep others from writing every second."""
+        with self._database.reading() as session:
+            return placement.plan_now(session, now, now - self._settings.lease_s).asks_for_something()
 
     def _look(self) -> Situation:
         with self._database.reading() as session:

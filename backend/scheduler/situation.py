@@ -37,9 +37,9 @@ class Situation:
     live: tuple[Live, ...]
     queued: tuple[tuple[str, int], ...]
 
-    def wants_decision(self, now: float, patience_s: float, lease_s: float) -> bool:
-        """Whether a job waits, a lease may be over, or a message was not taken up for `patience_s` seconds."""
-        return bool(self.queued) or any(
+    def has_overdue(self, now: float, patience_s: float, lease_s: float) -> bool:
+        """Whether a lease may be over, or a message was not taken up for `patience_s` seconds."""
+        return any(
             is_over(live.lease_expires_at, now, now, lease_s)
             or (live.state == JobState.PLACING and now - live.message_sent_at >= patience_s)
             for live in self.live

@@ -34,6 +34,10 @@ def add_job(session: Session, now: float, device: str = "cpu", num_devices: int 
         "dataset": "chats",
         "spec": JobSpec(name="first", model="tiny", dataset="chats").model_dump(mode="json"),
         "resolved": resolved_spec(device, num_devices).model_dump(mode="json"),
+        "owner": "first",
+        "device": device,
+        "num_devices": num_devices,
+        "preemptible": False,
         "attempt": 0,
         "created_at": now + number * 1e-6,
         "phase": "",
@@ -72,12 +76,12 @@ def add_attempt(session: Session, job_id: str, number: int, now: float, **column
     return attempt
 
 
-def facts_of(name: str, kind: str = "cuda", num_devices: int = 8) -> HostFacts:
-    device = {"name": "GPU", "memory_bytes": 80 << 30, "compute_capability": (9, 0)}
+def facts_of(name: str, kind: str = "cuda", num_devices: int = 8, device: str = "GPU") -> HostFacts:
+    described = {"name": device, "memory_bytes": 80 << 30, "compute_capability": (9, 0)}
     return HostFacts(
         name=name,
         kind="cuda" if kind == "cuda" else "cpu",
-        devices=tuple(Device.model_validate(device | {"index": index}) for index in range(num_devices)),
+        devices=tuple(Device.model_validate(described | {"index": index}) for index in range(num_devices)),
         memory_bytes=512 << 30,
         cuda_version="13.0",
         transformer_engine_version="",
@@ -85,8 +89,10 @@ def facts_of(name: str, kind: str = "cuda", num_devices: int = 8) -> HostFacts:
     )
 
 
-def add_host(session: Session, now: float, name: str = "box", kind: str = "cuda", num_devices: int = 8) -> None:
-    facts = facts_of(name, kind, num_devices).model_dump(mode="json")
+def add_host(
+    session: Session, now: float, name: str = "box", kind: str = "cuda", num_devices: int = 8, device: str = "GPU"
+) -> None:
+    facts = facts_of(name, kind, num_devices, device).model_dump(mode="json")
     session.add(HostRow(name=name, facts=facts, num_devices=num_devices, last_seen_at=now))
     session.flush()
 

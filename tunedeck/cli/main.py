@@ -14,6 +14,7 @@ from tunedeck.cli import (
     data_files,
     data_tokens,
     doctor,
+    hosts,
     jobs,
     logs,
     models,
@@ -45,6 +46,7 @@ app = typer.Typer(
 )
 app.command()(serve.up)
 app.command()(serve.demo)
+app.command()(serve.worker)
 app.command()(submit.submit)
 app.command()(submit.clone)
 app.command("ls")(jobs.list_jobs)
@@ -58,6 +60,8 @@ app.command()(actions.retry)
 app.command()(actions.hold)
 app.command()(actions.release)
 app.command()(actions.reprioritise)
+app.command("queue")(hosts.show_queue)
+app.add_typer(hosts.hosts, name="hosts")
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.models, name="models")
 data.data.command()(data_files.inspect)

@@ -32,7 +32,7 @@ def print_jobs(jobs: Sequence[JobView]) -> None:
     if not jobs:
         console().print("no jobs")
         return
-    table = _table("id", "name", "state", "progress", "loss", "eta", "model", "dataset")
+    table = columns("id", "name", "state", "progress", "loss", "eta", "model", "dataset")
     for job in jobs:
         table.add_row(*_row(job))
     console().print(table)
@@ -79,21 +79,21 @@ def _facts(job: JobDetail) -> list[tuple[str, str]]:
 
 
 def print_artifacts(artifacts: Sequence[ArtifactView]) -> None:
-    table = _table("attempt", "kind", "bytes", "path")
+    table = columns("attempt", "kind", "bytes", "path")
     for artifact in artifacts:
         table.add_row(str(artifact.attempt), artifact.kind, f"{artifact.size_bytes:,}", artifact.path)
     console().print(table if artifacts else "no artifacts")
 
 
 def print_models(models: Sequence[ModelView]) -> None:
-    table = _table("name", "architecture", "parameters", "path")
+    table = columns("name", "architecture", "parameters", "path")
     for model in models:
         table.add_row(model.name, model.architecture, f"{model.num_parameters:,}", model.path)
     console().print(table if models else "no models")
 
 
 def print_datasets(datasets: Sequence[DatasetView]) -> None:
-    table = _table("name", "version", "shape", "rows", "trainable", "from", "path")
+    table = columns("name", "version", "shape", "rows", "trainable", "from", "path")
     for dataset in datasets:
         rows, trainable = f"{dataset.num_rows:,}", f"{dataset.num_trainable_rows:,}"
         table.add_row(dataset.name, str(dataset.version), dataset.shape, rows, trainable, dataset.origin, dataset.path)
@@ -101,7 +101,7 @@ def print_datasets(datasets: Sequence[DatasetView]) -> None:
 
 
 def print_cached_tokens(kept: Sequence[CachedTokensView]) -> None:
-    table = _table("key", "data", "model", "mask", "samples", "tokens", "bytes", "last used")
+    table = columns("key", "data", "model", "mask", "samples", "tokens", "bytes", "last used")
     for each in kept:
         counts = [f"{number:,}" for number in (each.num_samples, each.num_tokens, each.size_bytes)]
         table.add_row(each.key, each.data_file, each.model, each.loss_mask_type, *counts, clock(each.last_used_at))
@@ -128,8 +128,8 @@ def clock(unix_s: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(unix_s))
 
 
-def _table(*columns: str) -> Table:
+def columns(*names: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for column in names:
         table.add_column(column, no_wrap=True, overflow="ellipsis")
     return table

@@ -43,6 +43,7 @@ from tunedeck.views import (
     ModelView,
     Page,
     PresetView,
+    QueueView,
     UploadView,
     WorkView,
 )
@@ -233,6 +234,20 @@ class Client:
 
     def hosts(self) -> tuple[HostView, ...]:
         return self._get("/hosts", Page[HostView]).items
+
+    def drain(self, host: str, *, why: str = "", pause: bool = False) -> HostView:
+        """Nothing new is placed on the host; with `pause` what runs there goes back to the queue."""
+        return self._post(f"/hosts/{_part(host)}/drain", HostView, {"why": why, "pause": pause})
+
+    def undrain(self, host: str) -> HostView:
+        return self._post(f"/hosts/{_part(host)}/undrain", HostView)
+
+    def release_device(self, host: str, index: int) -> HostView:
+        """Place on a device again that was set aside after an error."""
+        return self._post(f"/hosts/{_part(host)}/devices/{index}/release", HostView)
+
+    def queue(self, limit: int = 100) -> QueueView:
+        return self._get("/queue", QueueView, limit=limit)
 
     def health(self) -> HealthView:
         return self._get("/health", HealthView)

@@ -17,6 +17,7 @@ import httpx
 
 from tunedeck.errors import BadInput, Unavailable
 from tunedeck.settings import Settings
+from tunedeck.up.bus_door import BusDoor
 from tunedeck.up.process import LogFile
 from tunedeck.up.supervisor import Child, Probe
 
@@ -27,8 +28,8 @@ def logs_dir(settings: Settings) -> Path:
     return settings.data_dir / "logs"
 
 
-def valkey(settings: Settings, env: Mapping[str, str]) -> Child:
-    """The bus: no TCP port, a socket that only this user may open, every write in the append-only file."""
+def valkey(settings: Settings, env: Mapping[str, str], door: BusDoor | None = None) -> Child:
+    """The bus: a socket that only this user may open, every write in the append-only file, no TCP port but `door`."""
     socket = Path(settings.resolved_redis_url().removeprefix("unix://"))
     if len(os.fsencode(socket)) > MAX_SOCKET_PATH_BYTES:
         raise BadInput.at(
@@ -38,12 +39,15 @@ def valkey(settings: Settings, env: Mapping[str, str]) -> Child:
             "choose a data folder with a shorter path",
         )
     settings.bus_dir.mkdir(mode=0o700, exist_ok=True)
+    listen = door.arguments() if door else ("--port", "0")
     command = (
-        *(_valkey_binary(settings.redis_bin), "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700"),
+        *(_valkey_binary(settings.redis_bin), *listen, "--unixsocket", str(socket), "--unixsocketperm", "700"),
         *("--dir", str(settings.bus_dir), "--appendonly", "yes", "--appendfsync", "everysec", "--save", ""),
         *("--daemonize", "no", "--logfile", ""),
     )
-    return Child("valkey", command, env, _log(settings, "valkey"), _pong(socket), 60.0, 10.0)
+    return Child(
+        "valkey", command, env, _log(settings, "valkey"), _pong(socket, door.password if door else ""), 60.0, 10.0
+    )
 
 
 def backend(settings: Settings, env: Mapping[str, str], url: str) -> Child:
@@ -80,13 +84,16 @@ def _valkey_binary(redis_bin: str) -> str:
     return str(get_binary_path())
 
 
-def _pong(socket: Path) -> Probe:
+def _pong(socket: Path, password: str) -> Probe:
     async def ready() -> bool:
         try:
             reader, writer = await asyncio.open_unix_connection(str(socket))
         except OSError:  # no socket yet, or one that a killed server left behind
             return False
         try:
+            if password:
+                writer.write(f"AUTH {password}\r\n".encode())
+                await reader.readline()
             writer.write(b"PING\r\n")
             # While it still loads its append-only file it answers -LOADING.
             return (await reader.readline()).startswith(b"+PONG")

@@ -19,6 +19,7 @@ from tunedeck.errors import BadInput
 from tunedeck.settings import Settings
 from tunedeck.up import children
 from tunedeck.up.address import Address
+from tunedeck.up.bus_door import BusDoor
 from tunedeck.up.lock import data_dir_lock
 from tunedeck.up.port import base_url, free_port
 from tunedeck.up.supervisor import Say, Supervisor
@@ -28,11 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Service:
-    """The running service. In `settings` data_dir is absolute and the port is the one that is listened on."""
+    """The running service. In `settings` data_dir is absolute and the port is the one that is listened on.
+
+    `join_url` is where workers of other hosts find the bus, "" where it has no door for them.
+    """
 
     settings: Settings
     url: str
     token: str
+    join_url: str
 
     def login_link(self, next_path: str = "") -> str:
         link = f"{self.url}/login?token={quote(self.token, safe='')}"
@@ -76,16 +81,24 @@ def _make_folder(data_dir: Path) -> None:
 async def _start_and_do(settings: Settings, supervisor: Supervisor, during: Callable[[Service], Awaitable[T]]) -> T:
     url = base_url(settings.host, settings.port)
     children.logs_dir(settings).mkdir(exist_ok=True)
-    env = {**os.environ, **settings.as_env(), "PYTHONUNBUFFERED": "1"}
+    door = None if settings.redis_url else BusDoor.of(settings)
     if not settings.redis_url:
-        await supervisor.start(children.valkey(settings, env))
+        await supervisor.start(children.valkey(settings, _env(settings), door))
+    if door is not None:
+        settings = settings.model_copy(update={"redis_url": door.local_url()})
+    env = _env(settings)
     # Side by side, to save seconds; ended in reverse order, so that the backend still stores the worker's last words.
     await asyncio.gather(
         supervisor.start(children.backend(settings, env, url)),
         supervisor.start(children.worker(settings, _without_database(env))),
     )
     Address(url=url, pid=os.getpid()).write(settings.data_dir)
-    return await during(Service(settings, url, settings.token_file.read_text().strip()))
+    join_url = door.join_url() if door else ""
+    return await during(Service(settings, url, settings.token_file.read_text().strip(), join_url))
+
+
+def _env(settings: Settings) -> dict[str, str]:
+    return {**os.environ, **settings.as_env(), "PYTHONUNBUFFERED": "1"}
 
 
 def _without_database(env: Mapping[str, str]) -> dict[str, str]:

@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, CheckpointRow, EventRow, HostRow, JobRow
-from backend.scheduler.placement import MOST_ATTEMPTS_IN_RAY, Dispatch, overdue_messages, place_queued
+from backend.db.tables import AttemptRow, CheckpointRow, EventRow, HostRow, JobRow, SetAsideRow
+from backend.scheduler.placement import Dispatch, overdue_messages, place_queued
+from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY
 from tests.support.jobs import add_attempt, add_host, add_job
 from tests.support.resolved import resolved_json
 
@@ -82,6 +83,72 @@ def test_a_job_that_fits_nowhere_holds_nobody_up(database: Database) -> None:
         add_job(session, NOW, "cuda", 16)
         small = add_job(session, NOW, "cuda", 1)
         assert [each.message.job_id for each in place(session)] == [small.id]
+
+
+def test_a_later_job_of_higher_priority_goes_first(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, num_devices=4)
+        add_job(session, NOW, "cuda", 3)
+        urgent = add_job(session, NOW, "cuda", 3, priority=1)
+        assert [each.message.job_id for each in place(session)] == [urgent.id]
+
+
+def test_an_owner_who_holds_devices_waits_for_one_who_does_not(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, num_devices=4)
+        running = add_job(session, NOW, "cuda", 2, state="running", attempt=1, owner="anna")
+        add_attempt(session, running.id, 1, NOW, num_devices=2)
+        add_job(session, NOW, "cuda", 2, owner="anna")
+        bens = add_job(session, NOW, "cuda", 2, owner="ben")
+        assert [each.message.job_id for each in place(session)] == [bens.id]
+
+
+def test_a_job_that_is_not_due_yet_is_passed_over(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW)
+        add_job(session, NOW, "cuda", 1, not_before=NOW + 10)
+        assert place(session) == []
+        assert len(place(session, NOW + 11)) == 1
+
+
+def test_nothing_new_goes_to_a_drained_host_or_a_device_that_is_set_aside(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, name="drained", num_devices=8)
+        session.get_one(HostRow, "drained").drained_at = NOW
+        add_host(session, NOW, name="faulty", num_devices=4)
+        errors = {"why": "Xid 79", "num_ecc_errors": 0, "num_xid_errors": 1, "set_aside_at": NOW}
+        session.add(SetAsideRow(host="faulty", device_index=2, **errors))
+        add_job(session, NOW, "cuda", 4)
+        fits = add_job(session, NOW, "cuda", 3)
+        [dispatch] = place(session)
+    assert (dispatch.message.job_id, dispatch.host, dispatch.message.avoid_devices) == (fits.id, "faulty", (2,))
+
+
+def test_a_preemptible_job_of_lower_priority_yields_once_and_the_other_gets_its_devices(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, num_devices=8)
+        low = add_job(session, NOW, "cuda", 6, state="running", attempt=1, priority=-1, preemptible=True)
+        add_attempt(session, low.id, 1, NOW, num_devices=6)
+        urgent = add_job(session, NOW, "cuda", 8)
+        assert place(session) == []
+        assert (low.state, urgent.state) == ("pausing", "queued")
+        assert place(session) == []
+        session.get_one(AttemptRow, (low.id, 1)).ended_at = NOW
+        session.flush()
+        assert [each.message.job_id for each in place(session)] == [urgent.id]
+
+
+def test_what_is_not_preemptible_or_no_lower_is_left_alone(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, num_devices=2)
+        for priority, preemptible in ((-1, False), (0, True)):
+            running = add_job(
+                session, NOW, "cuda", 1, state="running", attempt=1, priority=priority, preemptible=preemptible
+            )
+            add_attempt(session, running.id, 1, NOW)
+        add_job(session, NOW, "cuda", 2)
+        assert place(session) == []
+        assert set(session.scalars(select(JobRow.state))) == {"running", "queued"}
 
 
 def test_a_new_attempt_goes_on_from_the_newest_complete_checkpoint(database: Database) -> None:
@@ -161,7 +228,7 @@ def test_a_job_for_ray_takes_no_devices_and_is_bound_by_no_size(database: Databa
         cluster.facts = cluster.facts | {"launcher": "ray"}
         over_ray = {"hardware": {"device": "cuda", "num_devices": 64, "launcher": "ray", "num_nodes": 8}}
         for _ in range(MOST_ATTEMPTS_IN_RAY + 1):
-            add_job(session, NOW, resolved=resolved_json(**over_ray))
+            add_job(session, NOW, "cuda", 64, launcher="ray", resolved=resolved_json(**over_ray))
         local = add_job(session, NOW, "cuda", 8)
         hosts = {each.message.job_id: each.host for each in place(session)}
     assert hosts.pop(local.id) == "box"

@@ -1,0 +1,82 @@
+"""Hosts, what holds their devices, and the jobs that wait, as light rows: planning 10,000 jobs must parse no spec."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, HostRow, JobRow
+from backend.scheduler import queries
+from backend.scheduler.order import Waiting, in_order
+from backend.scheduler.plan import Holding, Room
+from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY, is_ray, pool_of
+from backend.scheduler.shares import shares_of
+from tunedeck.lifecycle import JobState
+
+# Such a job gives its devices back as soon as its last checkpoint is written.
+LEAVING = frozenset({JobState.PAUSING, JobState.STOPPING})
+
+
+def rooms_of(session: Session, alive_since: float, now: float) -> list[Room]:
+    """The hosts that take jobs: heard of since `alive_since` and not drained. Times are unix seconds."""
+    query = select(HostRow).where(HostRow.last_seen_at >= alive_since, HostRow.drained_at.is_(None))
+    holdings, set_aside = holdings_by_host(session, now), queries.devices_set_aside(session)
+    return [
+        room_of(host, len(set_aside.get(host.name, ())), holdings.get(host.name, ()))
+        for host in session.scalars(query.order_by(HostRow.name))
+    ]
+
+
+def room_of(host: HostRow, num_set_aside: int, holdings: Sequence[Holding]) -> Room:
+    """On a CPU host a job takes every core: two trainings on the same cores are slower than one after the other."""
+    pool = pool_of(host.facts.get("launcher", "local"), host.facts["kind"])
+    if is_ray(pool):
+        return Room(host.name, pool, MOST_ATTEMPTS_IN_RAY, tuple(holdings))
+    usable = host.num_devices - num_set_aside
+    return Room(host.name, pool, usable, tuple(holdings), takes_whole=pool == "cpu")
+
+
+def queue_of_jobs(session: Session, now: float) -> list[Waiting]:
+    """Every job that is due, in the order in which they are looked at."""
+    query = select(
+        JobRow.id, JobRow.owner, JobRow.priority, JobRow.created_at,
+        JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible,
+    ).where(JobRow.state == JobState.QUEUED, JobRow.not_before <= now)  # fmt: skip
+    waiting = [
+        Waiting(job_id, owner, priority, created_at, pool, 1 if is_ray(pool) else num_devices, preemptible)
+        for job_id, owner, priority, created_at, launcher, device, num_devices, preemptible in session.execute(query)
+        for pool in (pool_of(launcher, device),)
+    ]
+    owners = {job.owner for job in waiting}
+    shares = shares_of(session, owners, now) if len(owners) > 1 else {}
+    return list(in_order(waiting, shares))
+
+
+def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:
+    """What every attempt that has not ended holds."""
+    query = (
+        select(
+            AttemptRow.host, AttemptRow.num_devices, AttemptRow.placed_at,
+            JobRow.id, JobRow.state, JobRow.priority, JobRow.preemptible,
+            JobRow.train_iters, JobRow.step, JobRow.step_time_ema_s,
+        )
+        .join(JobRow, JobRow.id == AttemptRow.job_id)
+        .where(AttemptRow.ended_at.is_(None))
+    )  # fmt: skip
+    found: dict[str, list[Holding]] = defaultdict(list)
+    for row in session.execute(query):
+        is_timed = row.state == JobState.RUNNING and row.step_time_ema_s is not None
+        holding = Holding(
+            job_id=row.id,
+            num_devices=row.num_devices,
+            placed_at=row.placed_at,
+            priority=row.priority,
+            preemptible=row.preemptible,
+            is_leaving=row.state in LEAVING,
+            free_at=now + max(0, row.train_iters - row.step) * row.step_time_ema_s if is_timed else None,
+        )
+        found[row.host].append(holding)
+    return found

@@ -54,6 +54,12 @@ def run_page(request: Request, services: ServicesDep, job_id: str) -> Response:
     return render(services.templates, "run.html", request, page="runs", job=_json(job))
 
 
+@router.get("/compare")
+def compare_page(request: Request, services: ServicesDep) -> Response:
+    """`?run=ID`, repeated: the page itself asks for each of them."""
+    return _page(request, services, "compare")
+
+
 @router.get("/new")
 def new_page(
     request: Request,

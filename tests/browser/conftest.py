@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -87,12 +88,13 @@ def client(service: BusAndBackend) -> Iterator[Client]:
 def attempt(worker: ScriptedWorker, client: Client) -> Attempt:
     """`attempt("name")` submits a job of that name and takes its first attempt."""
 
-    def start(name: str, num_steps: int = 300) -> ScriptedAttempt:
+    def start(name: str, num_steps: int = 300, **sections: dict[str, Any]) -> ScriptedAttempt:
         spec = {
             "name": name,
             "model": "tiny",
             "dataset": "chats",
             "batching": {"global_batch_size": 4, "train_iters": num_steps},
+            **sections,
         }
         return ScriptedAttempt(worker, client, client.submit(spec).id)
 

@@ -145,6 +145,7 @@ class ScriptedAttempt:
             "lr": 1e-3 * min(1.0, step / 20) * (0.5 + 0.5 * math.cos(math.pi * min(1.0, step / 300))),
             "grad_norm": 0.6 + 2 * math.exp(-step / 30) + abs(noise(0, 0.12)),
             "tokens_per_s": 18_400 + noise(0, 350) - (6_000 if step % 50 == 0 else 0),
+            "tokens_per_s_per_gpu": 18_400 + noise(0, 350),
             "step_time_s": 0.32 + noise(0, 0.008) + (0.12 if step % 50 == 0 else 0),
             "data_time_s": 0.004 + abs(noise(0, 0.001)),
             "forward_backward_time_s": 0.27 + noise(0, 0.006),

@@ -17,15 +17,14 @@ WIDTHS = (1440, 390)
 THEMES = ("light", "dark")
 # What a sighted user would see as broken: the page scrolls sideways.
 OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-SCROLL_THROUGH = """async () => {
-    for (let at = 0; at < document.body.scrollHeight; at += 400) {
-        scrollTo(0, at);
-        await new Promise((resolve) => setTimeout(resolve, 60));
+# A chart is drawn when it is seen.
+SEE_EVERY_CHART = """async () => {
+    for (const plot of document.querySelectorAll('.chart:not([hidden]) .plot')) {
+        plot.scrollIntoView();
+        while (!plot.querySelector('.main-svg')) await new Promise((resolve) => setTimeout(resolve, 50));
     }
     scrollTo(0, 0);
 }"""
-DRAWN = """() => [...document.querySelectorAll('.chart:not([hidden]) .plot')]
-    .every((plot) => plot.querySelector('.main-svg'))"""
 
 
 @pytest.fixture
@@ -75,15 +74,17 @@ def test_every_page_fits_its_width(
         "data-set": "/data/chats",
         "data-set-tokens": "/data/chats?row=2#tokens",
         "data-set-reading": "/data/chats#reading",
+        "compare": f"/compare?run={running.job_id}&run={failed.job_id}",
+        "compare-results": f"/compare?run={running.job_id}&run={failed.job_id}#results",
+        "compare-configuration": f"/compare?run={running.job_id}&run={failed.job_id}#configuration",
         "models": "/models",
         "cluster": "/cluster",
     }.items():
         page.goto("about:blank")  # else a new hash would only switch the tab
         page.goto(address)
-        if name in ("run", "run-failed"):
+        if name in ("run", "run-failed", "compare"):
             page.wait_for_function("() => document.querySelector('#chart-loss .plot').data")
-            page.evaluate(SCROLL_THROUGH)
-            page.wait_for_function(DRAWN)
+            page.evaluate(SEE_EVERY_CHART)
         if name == "new-all-fields":
             page.click("#all-fields summary")
         page.wait_for_load_state("load")

@@ -47,6 +47,11 @@ export class Stream {
     source.addEventListener("error", () => this.#lost(source));
   }
 
+  close() {
+    this.#source?.close();
+    this.#source = null;
+  }
+
   #hear(kind, event) {
     // The browser's own connection errors are also of type "error", but carry no data.
     if (event.data === undefined) return;

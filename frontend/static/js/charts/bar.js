@@ -8,7 +8,7 @@ export function startBar(grid) {
   startChoice(byId("x-axis"), view.x, (x) => grid.change({ x }));
   startSmoothing(byId("smoothing"), view.smoothing, (smoothing) => grid.change({ smoothing }));
   startToggle(byId("clips"), view.clips, (clips) => grid.change({ clips }));
-  startToggle(byId("marks"), view.marks, (marks) => grid.change({ marks }));
+  if (byId("marks")) startToggle(byId("marks"), view.marks, (marks) => grid.change({ marks }));
   byId("reset-zoom").addEventListener("click", () => grid.change({ range: null }));
   byId("copy-view").addEventListener("click", copyLink);
 }

@@ -57,6 +57,8 @@ function tracesOf(definition, seriesOf, view) {
     // The average knows what was before the part that is seen.
     const smoothed = withGaps(places, steps, seen(movingAverage(values, smoothing)), series.isThinned);
     const faint = { line: { ...common.line, width: 1 }, opacity: Number(theme.rawOpacity) };
+    // Where many lines are compared, a hover box with two values of each could not be read.
+    if (definition.lines.filter(({ smooth }) => smooth).length > 1) faint.hoverinfo = "skip";
     return [{ ...raw, ...faint }, { ...common, ...smoothed, name: `${line.label}, smoothed` }];
   });
 }

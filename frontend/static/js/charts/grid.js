@@ -48,6 +48,12 @@ export class ChartGrid {
     document.addEventListener("visibilitychange", () => this.#tick());
   }
 
+  /** Draw other lines from now on. @param {Source["definitions"]} definitions */
+  define(definitions) {
+    for (const chart of this.charts) chart.definition = definitions[chart.name];
+    this.markAll();
+  }
+
   /** New points have come for these metrics. @param {Iterable<string>} metrics */
   mark(metrics) {
     const changed = new Set(metrics);

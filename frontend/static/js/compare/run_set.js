@@ -1,0 +1,86 @@
+/**
+ * The runs that are compared: which they are (it stands in the URL), what is known of each, and its points, which one
+ * stream keeps fresh.
+ */
+
+import { get } from "../api.js";
+import { spanOf, xAxisOf } from "../charts/x_axis.js";
+import { RunFeed } from "../run/feed.js";
+import { RunHistory } from "../run/history.js";
+import { COMPARED } from "./definitions.js";
+import { partsOf } from "./keys.js";
+
+const NAMES = [...new Set(Object.values(COMPARED).map(({ metric }) => metric)), "total_tokens"];
+/** Twenty lines of so many points are still drawn within a tenth of a second; no extreme is among those left out. */
+const POINTS = 500;
+
+/** @typedef {{id: string, job: any, history: RunHistory, feed: RunFeed}} Run */
+
+export class RunSet {
+  /** @type {Map<string, Run>} In the order in which they were chosen, which is that of their colours. */ #runs = new Map();
+
+  /** @param {(run: Run, metrics: string[] | null) => void} onPoints */
+  constructor(onPoints) {
+    this.onPoints = onPoints;
+  }
+
+  get all() {
+    return [...this.#runs.values()];
+  }
+
+  has = (id) => this.#runs.has(id);
+
+  /** Ids of the URL, each once. */
+  static idsOfUrl() {
+    return [...new Set(new URLSearchParams(location.search).getAll("run"))];
+  }
+
+  /** Fetch a run and its points. Raises ApiError. @param {string} id */
+  async add(id) {
+    if (this.#runs.has(id)) return;
+    const history = new RunHistory();
+    const run = { id, job: null, history, feed: null };
+    run.feed = new RunFeed(id, history, (metrics) => this.onPoints(run, metrics), { names: NAMES, points: POINTS });
+    this.#runs.set(id, run);
+    try {
+      run.job = await get(`/jobs/${id}`);
+    } catch (error) {
+      this.#runs.delete(id);
+      throw error;
+    }
+    run.feed.reload();
+  }
+
+  remove(id) {
+    this.#runs.delete(id);
+  }
+
+  /** The page's address with exactly these runs. */
+  writeUrl() {
+    const query = new URLSearchParams(location.search);
+    query.delete("run");
+    for (const id of this.#runs.keys()) query.append("run", id);
+    history.replaceState(null, "", `${location.pathname}?${query.toString().replaceAll("%7E", "~")}`);
+  }
+
+  /** @param {import("../stream.js").Stream} stream */
+  follow(stream) {
+    for (const run of this.#runs.values()) run.feed.follow(stream);
+    stream.on("job", ({ job_id: id, payload }) => {
+      const run = this.#runs.get(id);
+      if (run) run.job = { ...run.job, ...payload };
+    });
+  }
+
+  /** @param {string} key run and metric, as keys.js joins them */
+  seriesOf = (key) => {
+    const [id, metric] = partsOf(key);
+    return this.#runs.get(id).history.seriesOf(metric);
+  };
+
+  /** @param {string} key @param {string} x */
+  axisOf = (key, x) => {
+    const span = Math.max(...this.all.map(({ history }) => spanOf(history.seriesOf("loss"))));
+    return xAxisOf(x, this.#runs.get(partsOf(key)[0]).history.seriesOf, span);
+  };
+}

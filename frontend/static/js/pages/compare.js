@@ -1,0 +1,127 @@
+/** The compare page: any number of runs, live, in the same charts and tables. */
+
+import { startBar } from "../charts/bar.js";
+import { ChartGrid } from "../charts/grid.js";
+import { startTools } from "../charts/tools.js";
+import { Chooser } from "../compare/chooser.js";
+import { showConfiguration } from "../compare/configuration.js";
+import { definitionsOf, styleOf } from "../compare/definitions.js";
+import { rowsOf } from "../compare/differences.js";
+import { Results } from "../compare/results.js";
+import { keyOf } from "../compare/keys.js";
+import { RunSet } from "../compare/run_set.js";
+import { byId, showFault } from "../dom.js";
+import { listenToKeys } from "../keyboard.js";
+import { liveDots, Stream } from "../stream.js";
+import { startTabs } from "../tabs.js";
+
+const RESULTS_EVERY_MS = 2000;
+
+const runs = new RunSet((run, metrics) => {
+  if (metrics) grid.mark(metrics.map((metric) => keyOf(run.id, metric)));
+  else grid.markAll();
+});
+const source = {
+  definitions: definitionsOf([]),
+  seriesOf: runs.seriesOf,
+  axisOf: runs.axisOf,
+  marksOf: () => [],
+  // What is one step on one run is another on the next, so a zoom cannot be kept.
+  movedTo: () => null,
+};
+const grid = new ChartGrid(byId("charts"), source, (range) => { byId("reset-zoom").hidden = !range; });
+const results = new Results(byId("results"));
+const chooser = new Chooser({ has: runs.has, add, remove });
+const dots = liveDots();
+let stream = null;
+
+/** A run that cannot be had is told, and hides no other. */
+const fetchRun = (id) => runs.add(id).catch((error) => showFault(byId("compare-fault"), error));
+
+async function add(id) {
+  showFault(byId("compare-fault"), null);
+  await fetchRun(id);
+  changed();
+}
+
+function remove(id) {
+  runs.remove(id);
+  changed();
+}
+
+/** Other runs, or other colours: everything is shown anew, and one stream hears all of them. */
+function changed() {
+  runs.writeUrl();
+  stream?.close();
+  stream = runs.all.length ? new Stream(runs.all.map(({ id }) => id), dots) : null;
+  if (stream) {
+    runs.follow(stream);
+    stream.open();
+  }
+  showGroups();
+  show();
+}
+
+function show() {
+  const all = dressed();
+  byId("nothing-chosen").hidden = all.length > 0;
+  byId("compared").hidden = all.length === 0;
+  chooser.show(all);
+  grid.define(definitionsOf(all));
+  results.show(all);
+  showSpecs(all);
+}
+
+function showSpecs(all) {
+  const numShown = showConfiguration(byId("configuration"), all, byId("all-fields").checked);
+  byId("no-difference").hidden = numShown > 0;
+}
+
+/** The runs with label, and with the colour of their group. */
+function dressed() {
+  const names = runs.all.map(({ job }) => job.name);
+  const groups = groupsOf(byId("group-by").value);
+  return runs.all.map((run) => {
+    const isTwice = names.indexOf(run.job.name) !== names.lastIndexOf(run.job.name);
+    const label = isTwice ? `${run.job.name} · ${run.id.slice(-4)}` : run.job.name;
+    const place = groups.get(run.id);
+    return { ...run, label, place, style: styleOf(place) };
+  });
+}
+
+/** The number of each run's group: of those with the same value of a field; without a field each is its own. */
+function groupsOf(path) {
+  if (!path) return new Map(runs.all.map(({ id }, place) => [id, place]));
+  const { values } = fieldRows().find((row) => row.path === path);
+  const known = [...new Set(values.values())];
+  return new Map([...values].map(([id, value]) => [id, known.indexOf(value)]));
+}
+
+const fieldRows = () => rowsOf(runs.all.map(({ id, job }) => ({ id, spec: job.resolved })));
+
+/** What the runs can be coloured by: the fields in which they differ. */
+function showGroups() {
+  const select = byId("group-by");
+  const chosen = select.value || new URLSearchParams(location.search).get("group") || "";
+  const paths = fieldRows().filter(({ differs }) => differs).map(({ path }) => path);
+  select.replaceChildren(new Option("run", ""), ...paths.map((path) => new Option(path, path)));
+  select.value = paths.includes(chosen) ? chosen : "";
+}
+
+function regroup() {
+  const query = new URLSearchParams(location.search);
+  if (byId("group-by").value) query.set("group", byId("group-by").value);
+  else query.delete("group");
+  history.replaceState(null, "", `${location.pathname}?${query}${location.hash}`);
+  show();
+}
+
+listenToKeys();
+startBar(grid);
+startTools(grid, { name: "comparison" });
+startTabs(byId("tabs"), { charts: () => grid.markAll() });
+byId("group-by").addEventListener("change", regroup);
+byId("all-fields").addEventListener("change", () => showSpecs(dressed()));
+setInterval(() => runs.all.length && document.visibilityState === "visible" && results.show(dressed()), RESULTS_EVERY_MS);
+await Promise.all(RunSet.idsOfUrl().map(fetchRun));
+changed();

@@ -5,13 +5,12 @@ FastAPI ignores them unless each route takes a model of all its parameters, whic
 
 from __future__ import annotations
 
-import difflib
-
 from fastapi import Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
-from tunedeck.errors import BadInput, Problem
+from backend.http.known_names import mend_of, refuse
+from tunedeck.errors import Problem
 
 
 async def refuse_unknown_parameters(request: Request) -> None:
@@ -19,22 +18,16 @@ async def refuse_unknown_parameters(request: Request) -> None:
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
     known = _names_of(route.dependant)
-    problems = tuple(
-        Problem(name, value, f"{name} is not a parameter of this call", _mend(name, known))
-        for name, value in request.query_params.multi_items()
-        if name not in known
+    unknown = [(name, value) for name, value in request.query_params.multi_items() if name not in known]
+    refuse(
+        tuple(
+            Problem(name, value, f"{name} is not a parameter of this call", mend_of(name, known))
+            for name, value in unknown
+        )
     )
-    if problems:
-        raise BadInput(problems[0].message, problems[0].mend, problems)
 
 
 def _names_of(dependant: Dependant) -> list[str]:
     """The query parameters of a route and of all that it depends on."""
     below = [name for each in dependant.dependencies for name in _names_of(each)]
     return [*(field.alias for field in dependant.query_params), *below]
-
-
-def _mend(name: str, known: list[str]) -> str:
-    if likely := difflib.get_close_matches(name, known, n=1):
-        return f"did you mean {likely[0]}?"
-    return f"leave it out, or use one of: {', '.join(known)}" if known else "leave it out: this call has none"

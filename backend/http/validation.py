@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
+from backend.http.known_names import likely_name
 from tunedeck.errors import Problem
 
 _MENDS = {
@@ -83,4 +83,4 @@ def _likely_spelling(path: list[str], model: type[BaseModel]) -> str:
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return ""
         model = inner
-    return next(iter(difflib.get_close_matches(path[-1], model.model_fields, n=1)), "")
+    return likely_name(path[-1], model.model_fields)

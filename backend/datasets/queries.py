@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
@@ -36,6 +36,12 @@ def versions(session: Session, dataset_id: str) -> Sequence[DatasetVersionRow]:
     """Newest first."""
     query = select(DatasetVersionRow).where(DatasetVersionRow.dataset_id == dataset_id)
     return session.scalars(query.order_by(DatasetVersionRow.number.desc())).all()
+
+
+def paths_of_others(session: Session, dataset_id: str, paths: Collection[str]) -> set[str]:
+    """Those of `paths` that a version of another data set reads."""
+    others = and_(DatasetVersionRow.dataset_id != dataset_id, DatasetVersionRow.path.in_(paths))
+    return set(session.scalars(select(DatasetVersionRow.path).where(others)))
 
 
 def trashed_before(session: Session, border: float) -> Sequence[DatasetRow]:

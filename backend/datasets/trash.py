@@ -75,7 +75,8 @@ def _refuse_in_use(session: Session, dataset: DatasetRow) -> None:
 def _own_files(session: Session, dataset: DatasetRow) -> list[Path]:
     """Files that came as an upload or from the hub, and that no other data set has: a file that was registered where it
     lies belongs to somebody else."""
-    return [Path(each.path) for each in queries.versions(session, dataset.id) if each.source != "path"]
+    ours = {each.path for each in queries.versions(session, dataset.id) if each.source != "path"}
+    return [Path(path) for path in ours - queries.paths_of_others(session, dataset.id, ours)]
 
 
 def _remove(files: list[Path]) -> None:

@@ -170,6 +170,15 @@ def test_after_its_time_in_the_trash_a_data_set_is_gone_with_the_files_that_are_
     assert _files(settings) == ["chats.jsonl"]
 
 
+def test_an_uploaded_file_that_another_data_set_reads_outlives_its_own(client: TestClient, settings: Settings) -> None:
+    path = client.post(DATASETS, json={"name": "up", "upload": upload(client, GOOD)}).json()["path"]
+    client.post(DATASETS, json={"name": "other", "path": path})
+    for name, left in (("up", 1), ("other", 1)):
+        client.delete(f"{DATASETS}/{name}")
+        assert client.delete(f"{DATASETS}/{name}", params={"for_good": True}).status_code == 200
+        assert len(_files(settings)) == left
+
+
 def test_what_is_not_in_the_trash_is_not_deleted_for_good(stocked: TestClient) -> None:
     assert stocked.delete(f"{DATASETS}/chats", params={"for_good": True}).status_code == 409
     assert stocked.get(f"{DATASETS}/chats").status_code == 200

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from tests.tunedeck.conversations.files import GOOD, HELLO, write
 from tunedeck.conversations import FaultPolicy, Reading
-from tunedeck.conversations.files import bytestream, json_array, json_lines, table_text
+from tunedeck.conversations.files import bytestream, columnar, json_array, json_lines, table_text
 from tunedeck.conversations.scan import inspect, scan
 from tunedeck.errors import DatasetInvalid
 
@@ -72,8 +72,32 @@ def test_a_bomb_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
             scan(write(tmp_path, b"PAR1" + content if "parquet" in name else content, name))
 
 
+def test_a_bomb_of_whole_rows_is_refused_long_before_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bytestream, "_HARMLESS_BYTES", 1 << 20)
+    # Measured over the whole file, the noise at its end would hide it.
+    bomb = (GOOD + "\n").encode() * (20 << 20 >> 7)
+    noise = json.dumps({"prompt": "a", "completion": os.urandom(100_000).hex()}).encode() + b"\n"
+    for name in ("data.jsonl.gz", "data.jsonl.zst"):
+        path = write(tmp_path, bomb + noise * 5, name)
+        with pytest.raises(DatasetInvalid, match=r"grow into 1?\d,\d{3},\d{3}: no text compresses like that"):
+            scan(path)
+
+
+def test_columns_that_name_one_text_without_end_are_refused_early(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(columnar, "_HARMLESS_BYTES", 8 << 20)
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), pa.array(["x" * (1 << 16)]))
+    table = pa.table({"prompt": pa.array(["hi"] * 5000), "completion": texts})
+    for schema in (True, False):
+        pq.write_table(table, tmp_path / "data.parquet", compression="zstd", store_schema=schema)
+        with pytest.raises(DatasetInvalid, match="no conversations repeat themselves like that"):
+            scan(tmp_path / "data.parquet")
+
+
 def test_a_small_file_of_columns_that_stands_for_gigabytes_is_refused(tmp_path: Path) -> None:
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * 5000, pa.int32()), pa.array(["x" * (32 << 20)]))
+    said = {"dictionary": "no conversations repeat themselves like that", "plain": "need more memory than there is"}
     for name, schema in (("dictionary", True), ("plain", False)):
         path = tmp_path / f"{name}.parquet"
         table = pa.table({"prompt": pa.array(["hi"] * 5000), "completion": texts})
@@ -81,7 +105,7 @@ def test_a_small_file_of_columns_that_stands_for_gigabytes_is_refused(tmp_path: 
         assert path.stat().st_size < 10_000
         done = inspected_in_a_gibibyte(path)
         assert done.returncode == 1
-        assert "need more memory than there is" in done.stderr and "Traceback" not in done.stderr
+        assert said[name] in done.stderr and "Traceback" not in done.stderr
 
 
 def test_compressed_files_that_break_off_or_are_damaged_are_named(tmp_path: Path) -> None:

@@ -35,9 +35,9 @@ class ByteStream(io.RawIOBase):
 
     def __init__(self, path: Path, compression: Compression) -> None:
         self._path = path
-        self._size_bytes = path.stat().st_size
         self._num_bytes = 0
-        self._file: Any = _opened(path, compression)
+        self._stored: Any = pa.OSFile(str(path)) if compression == "zstd" else path.open("rb", buffering=0)
+        self._file: Any = _decompressed(self._stored, compression)
 
     def readable(self) -> bool:
         return True
@@ -58,23 +58,29 @@ class ByteStream(io.RawIOBase):
                 raise self._damaged(str(error)) from error
             raise
         self._num_bytes += len(read)
-        if self._num_bytes > max(_HARMLESS_BYTES, _MOST_RATIO * self._size_bytes):
-            what = f"{self._size_bytes:,} bytes grow into more than {self._num_bytes:,}: no text compresses like that"
-            raise file_fault(self._path, "", what, "give the file uncompressed, if it is what you mean to train on")
+        if self._num_bytes > _HARMLESS_BYTES:
+            self._refuse_a_bomb(self._stored.tell())
         return read
 
     def close(self) -> None:
         self._file.close()
+        self._stored.close()
         super().close()
+
+    def _refuse_a_bomb(self, num_stored_bytes: int) -> None:
+        """By what has been read so far: the bytes behind it would be hours of work."""
+        if self._num_bytes > _MOST_RATIO * num_stored_bytes:
+            what = f"{num_stored_bytes:,} bytes grow into {self._num_bytes:,}: no text compresses like that"
+            raise file_fault(self._path, "", what, "give the file uncompressed, if it is what you mean to train on")
 
     def _damaged(self, why: str) -> DatasetInvalid:
         what = f"the compressed data is damaged near byte {self._num_bytes:,} of the text: {why}"
         return file_fault(self._path, "", what, "compress or copy the file again")
 
 
-def _opened(path: Path, compression: Compression) -> BinaryIO | pa.NativeFile:
+def _decompressed(stored: Any, compression: Compression) -> BinaryIO | pa.NativeFile:
     if compression == "gzip":
-        return gzip.open(path, "rb")
+        return gzip.GzipFile(fileobj=stored, mode="rb")
     if compression == "zstd":
-        return pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")
-    return path.open("rb", buffering=0)
+        return pa.CompressedInputStream(stored, "zstd")
+    return stored

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tunedeck.conversations.faults import Fault, excerpt, file_fault
@@ -21,6 +22,9 @@ _MOST_BATCH_ROWS: Final = 256
 _BATCH_BYTES: Final = 8 << 20
 _MOST_BATCH_BYTES: Final = 1 << 29
 _MOST_FOOTER_BYTES: Final = 1 << 26
+# A long prompt that all rows share is stored once and grows some hundred times; this is only for bombs.
+_MOST_RATIO: Final = 10_000
+_HARMLESS_BYTES: Final = 256 << 20
 _MEND: Final = "write the file again, or copy it again from its source"
 _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
@@ -88,7 +92,7 @@ def _arrow_batches(reader: Any, columns: list[str], *, stream: bool) -> Iterator
 
 
 def _checked(path: Path, kind: str, batches: Batches) -> Batches:
-    number = 0
+    number, num_bytes, size_bytes = 0, 0, path.stat().st_size
     while True:
         try:
             batch = next(batches, None)
@@ -101,8 +105,23 @@ def _checked(path: Path, kind: str, batches: Batches) -> Batches:
         if batch.nbytes > _MOST_BATCH_BYTES:
             what = f"{batch.num_rows} rows hold {batch.nbytes:,} bytes"
             raise file_fault(path, f"row {number + 1}", what, "split such conversations, or leave them out")
+        num_bytes += _decoded_bytes(batch)
+        if num_bytes > max(_HARMLESS_BYTES, _MOST_RATIO * size_bytes):
+            held = f"its first {number + batch.num_rows:,} rows hold {num_bytes:,} bytes, the file {size_bytes:,}"
+            what = f"{held}: no conversations repeat themselves like that"
+            raise file_fault(path, "", what, "leave out what is repeated in every row")
         yield batch
         number += batch.num_rows
+
+
+def _decoded_bytes(batch: pa.RecordBatch) -> int:
+    """A text of a dictionary counts in every row that names it."""
+    return sum(
+        pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
+        if pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type)
+        else column.nbytes
+        for column in batch.columns
+    )
 
 
 def values(batch: pa.RecordBatch) -> list[dict[str, Any] | Fault]:

@@ -114,6 +114,8 @@ def _format(path: Path, head: bytes) -> Format:
     for magic, what in _OTHER.items():
         if head.startswith(magic):
             raise file_fault(path, "", f"is {what}", _MEND_FORMAT)
+    if head and not head.strip(b"\0"):
+        raise file_fault(path, "", "begins with nothing but NUL bytes", _MEND_FORMAT)
     if head.startswith(_UTF16) or head[1:200:2].count(0) > 20 or head[:200:2].count(0) > 20:
         raise file_fault(path, "", "is UTF-16, not UTF-8 text", "save the file as UTF-8")
     if not head.strip(b" \t\r\n\xef\xbb\xbf"):

@@ -12,6 +12,8 @@ from playwright.sync_api import Page
 
 from tests.browser.conftest import SCREENS, Attempt
 from tests.browser.scripted_worker import ScriptedAttempt
+from tunedeck.actions import Pause, Reprioritise
+from tunedeck.client import Client
 
 WIDTHS = (1440, 390)
 THEMES = ("light", "dark")
@@ -53,16 +55,36 @@ def failed(attempt: Attempt) -> ScriptedAttempt:
     return run
 
 
+@pytest.fixture
+def paused(attempt: Attempt, client: Client) -> ScriptedAttempt:
+    run = attempt("paused-for-the-night", num_steps=300)
+    run.begin(300)
+    run.steps(120)
+    run.checkpoint()
+    client.act(run.job_id, Pause())
+    run.stopped()
+    client.act(run.job_id, Reprioritise(priority=5))
+    return run
+
+
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("width", WIDTHS)
 def test_every_page_fits_its_width(
-    page_of: Callable[..., Page], running: ScriptedAttempt, failed: ScriptedAttempt, width: int, theme: str
+    page_of: Callable[..., Page],
+    running: ScriptedAttempt,
+    failed: ScriptedAttempt,
+    paused: ScriptedAttempt,
+    width: int,
+    theme: str,
 ) -> None:
     page = page_of(width=width, color_scheme=theme)
     for name, address in {
         "runs": "/runs",
+        "runs-selected": "/runs?q=",
         "run": f"/runs/{running.job_id}",
         "run-failed": f"/runs/{failed.job_id}",
+        "run-paused": f"/runs/{paused.job_id}#timeline",
+        "run-retry": f"/runs/{failed.job_id}#timeline",
         "run-logs": f"/runs/{running.job_id}#logs",
         "run-checkpoints": f"/runs/{running.job_id}#checkpoints",
         "run-spec": f"/runs/{running.job_id}#spec",
@@ -87,6 +109,10 @@ def test_every_page_fits_its_width(
             page.evaluate(SEE_EVERY_CHART)
         if name == "new-all-fields":
             page.click("#all-fields summary")
+        if name == "runs-selected":
+            page.locator('#runs [data-cell="select"]').first.check()
+        if name == "run-retry":
+            page.click('[data-action="retry"]')
         page.wait_for_load_state("load")
         assert page.evaluate(OVERFLOW) <= 0, name
         page.screenshot(path=SCREENS / f"{name}-{width}-{theme}.png", full_page=True)

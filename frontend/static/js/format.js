@@ -88,6 +88,9 @@ export function clock(unixSeconds) {
   return local.toISOString().slice(0, 19).replace("T", " ");
 }
 
+/** The time of day alone, for what is minutes away. */
+export const time = (unixSeconds) => clock(unixSeconds).slice(11);
+
 /** Where a run stood when it failed: `· step 43 · optimizer · rank 1 · 71.2 GiB of 79.1 GiB in use, at most …`. */
 export function scene(stood) {
   const parts = [

@@ -88,13 +88,14 @@ async function submit(event) {
   spec = readSpec(form);
   const missing = Object.keys(NEEDED).filter((field) => !spec[field]);
   if (missing.length) return refused({ problems: missing.map(neededAt) });
-  byId("submit").disabled = true;
+  const isDraft = event.submitter?.id === "draft";
+  for (const id of ["submit", "draft"]) byId(id).disabled = true;
   byId("submit-note").textContent = "Sending";
   try {
-    const job = await post("/jobs", spec);
+    const job = await post(isDraft ? "/jobs?draft=true" : "/jobs", spec);
     location.assign(`/runs/${job.id}`);
   } catch (error) {
-    byId("submit").disabled = false;
+    for (const id of ["submit", "draft"]) byId(id).disabled = false;
     byId("submit-note").textContent = "Nothing was started.";
     refused(error);
   }

@@ -10,8 +10,8 @@ import { copyable } from "../copy_text.js";
 import { byId, keepTimesFresh, pageData } from "../dom.js";
 import { count } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
+import { startActions } from "../run/actions.js";
 import { ArtifactList } from "../run/artifacts.js";
-import { listenToCancel } from "../run/cancel.js";
 import { CheckpointList } from "../run/checkpoints.js";
 import { Detail } from "../run/detail.js";
 import { showFacts } from "../run/facts.js";
@@ -96,7 +96,7 @@ startBar(grid);
 startTools(grid, { name: job.name, tableOf: (metrics) => tableAddress(job.id, metrics) });
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
 startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open(), artifacts: () => artifacts.open() });
-listenToCancel(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(job); });
+startActions(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(job); });
 
 feed.follow(stream);
 logs.listen(stream);

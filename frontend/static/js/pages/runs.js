@@ -3,14 +3,18 @@
 import { get } from "../api.js";
 import { byId, cell, copyOf, keepTimesFresh, pageData, setText } from "../dom.js";
 import { showFault, showProgress, showState, sinceElement } from "../dom.js";
-import { count, duration, number, percent, si } from "../format.js";
+import { count, duration, number, percent, si, time } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
+import { selectedIds, showBulk, startBulk, tick } from "../runs/bulk.js";
 import { liveDots, Stream } from "../stream.js";
 
 const SEARCH_AFTER_MS = 200;
 const PAGE_SIZE = 50;
 /** What a filter button stands for: a person who asks for running runs means those on their way too. */
-const GROUPS = { running: ["placing", "starting", "running", "stopping"] };
+const GROUPS = {
+  queued: ["queued", "held", "draft"],
+  running: ["placing", "starting", "running", "pausing", "stopping"],
+};
 
 const rows = new Map([...document.querySelectorAll("#runs [data-job]")].map((row) => [row.dataset.job, row]));
 const jobs = new Map(pageData().jobs.items.map((job) => [job.id, job]));
@@ -33,6 +37,7 @@ function fill(row, job) {
   row.dataset.job = job.id;
   cell(row, "link").href = `/runs/${job.id}`;
   setText(cell(row, "link"), job.name);
+  cell(row, "select").ariaLabel = `Select ${job.name}`;
   setText(cell(row, "about"), `${job.model} · ${job.dataset}`);
   showState(cell(row, "state"), job.state);
   showProgress(cell(row, "bar"), job.state, job.step, job.train_iters);
@@ -51,7 +56,7 @@ function fill(row, job) {
 
 function fillSteps(place, job) {
   const steps = job.train_iters ? `${count(job.step)} / ${count(job.train_iters)} steps` : job.phase || "waits";
-  const text = job.fault?.message ?? steps;
+  const text = job.fault?.message ?? (job.next_try_at ? `next try at ${time(job.next_try_at)}` : steps);
   if (place.textContent === text) return;
   const line = document.createElement("span");
   line.className = job.fault ? "fault-line" : "";
@@ -70,6 +75,7 @@ function onJob({ payload: job }) {
   } else if (rows.has(job.id)) {
     fill(rows.get(job.id), job);
   }
+  showBulk(jobs);
   showCounts();
 }
 
@@ -99,7 +105,10 @@ async function load(cursor) {
       jobs.set(job.id, job);
       rows.set(job.id, fill(rows.get(job.id) ?? copyOf("run-row"), job));
     }
+    const ticked = selectedIds();
     byId("runs").replaceChildren(...rows.values());
+    tick(ticked);
+    showBulk(jobs);
     nextCursor = page.next_cursor;
     showFault(byId("list-fault"), null);
   } catch (error) {
@@ -150,6 +159,7 @@ function startFilters() {
 listenToKeys();
 keepTimesFresh();
 startFilters();
+startBulk(jobs);
 if (readUrl()) load("");
 else showCounts();
 const stream = new Stream([], liveDots());

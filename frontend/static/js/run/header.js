@@ -1,7 +1,8 @@
 /** What the run page says of its job above the tabs: state, progress, ETA, the five numbers, the fault. */
 
 import { byId, cell, copyOf, setText, showProgress, showState } from "../dom.js";
-import { count, duration, number, percent, scene, seconds, si, size } from "../format.js";
+import { count, duration, number, percent, scene, seconds, si, size, time } from "../format.js";
+import { showActions } from "./actions.js";
 
 const FINAL = new Set(["succeeded", "failed", "cancelled"]);
 const NUMBERS = {
@@ -21,7 +22,7 @@ export function showJob(job) {
   showProgress(cell(progress, "bar"), job.state, job.step, job.train_iters);
   setText(cell(progress, "percent"), percent(job.step, job.train_iters));
   setText(cell(progress, "when"), whenText(job));
-  showCancel(job);
+  showActions(job);
   showFaultOf(job);
   for (const name of Object.keys(NUMBERS)) showNumber(name, job.latest[name]);
   showNotes(job);
@@ -41,6 +42,8 @@ function stepsText(job) {
 function whenText(job) {
   const steps = stepsText(job);
   if (hasEnded(job)) return job.started_at ? `${steps} · took ${duration(job.ended_at - job.started_at)}` : steps;
+  if (job.state === "paused") return `${steps} · its devices are free`;
+  if (job.next_try_at) return `${steps} · next try at ${time(job.next_try_at)}`;
   if (job.state !== "running") return [steps, job.train_iters ? job.phase : ""].filter(Boolean).join(" · ");
   return `${steps} · ${job.eta_s === null ? "ETA –" : `${duration(job.eta_s)} left`}`;
 }
@@ -58,16 +61,10 @@ function showNotes(job) {
   note("peak_memory_bytes", job.latest.memory_bytes ? `${size(job.latest.memory_bytes)} in use` : "largest rank");
 }
 
-function showCancel(job) {
-  const button = byId("cancel");
-  button.hidden = hasEnded(job);
-  button.disabled = job.desired === "cancel";
-  button.lastChild.textContent = job.desired === "cancel" ? "Cancelling" : "Cancel";
-}
-
 function showFaultOf(job) {
   const place = byId("run-fault");
-  if (!job.fault || place.childElementCount) return;
+  if (!job.fault) return place.replaceChildren();
+  if (place.childElementCount) return;
   const notice = copyOf("fault-template");
   setText(notice.querySelector("strong"), job.fault.message);
   setText(notice.querySelector("p"), job.fault.mend);

@@ -7,6 +7,8 @@ import { clock } from "../format.js";
 export function showTimeline(job) {
   byId("timeline").replaceChildren(...job.transitions.map((change) => {
     const row = copyOf("timeline-row");
+    // Two equal states: nothing but a wish has changed, such as the priority.
+    row.classList.toggle("wish", change.from_state === change.to_state);
     const time = row.querySelector("time");
     time.dateTime = new Date(change.at * 1000).toISOString();
     setText(time, clock(change.at));

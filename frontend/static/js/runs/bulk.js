@@ -1,0 +1,85 @@
+/** One action for the rows that are ticked: sent for those that it applies to, answered for each. */
+
+import { post } from "../api.js";
+import { byId, cell, setText, showFault } from "../dom.js";
+
+const DONE = { cancel: "cancelled", pause: "paused", resume: "resumed", retry: "tried again", hold: "held", release: "released" };
+
+const boxes = () => [...document.querySelectorAll('#runs [data-cell="select"]')];
+const idOf = (box) => box.closest("[data-job]").dataset.job;
+
+/** The ids of the ticked rows, in their order. */
+export const selectedIds = () => boxes().filter((box) => box.checked).map(idOf);
+
+/** @param {Map<string, any>} jobs JobViews by id */
+export function startBulk(jobs) {
+  const show = () => showBulk(jobs);
+  byId("runs").addEventListener("change", show);
+  byId("select-all").addEventListener("change", () => {
+    for (const box of boxes()) box.checked = byId("select-all").checked;
+    show();
+  });
+  byId("clear-selection").addEventListener("click", () => {
+    tick([]);
+    show();
+  });
+  for (const button of document.querySelectorAll("[data-bulk]")) {
+    button.addEventListener("click", () => ask(button.dataset.bulk, jobs));
+  }
+  byId("bulk-cancel-now").addEventListener("click", () => {
+    byId("bulk-cancel-dialog").close();
+    send({ action: "cancel", checkpoint: byId("bulk-checkpoint").checked }, jobs);
+  });
+}
+
+/** The bar above the list: how many are ticked, and to how many of them each action applies. */
+export function showBulk(jobs) {
+  const ids = selectedIds();
+  byId("bulk").hidden = ids.length === 0;
+  setText(byId("bulk-count"), `${ids.length} selected`);
+  byId("select-all").checked = ids.length > 0 && ids.length === boxes().length;
+  for (const button of document.querySelectorAll("[data-bulk]")) {
+    const number = applicable(button.dataset.bulk, jobs).length;
+    button.disabled = number === 0;
+    setText(cell(button, "number"), number ? String(number) : "");
+  }
+}
+
+const applicable = (action, jobs) => selectedIds().filter((id) => jobs.get(id)?.actions.includes(action));
+
+function ask(action, jobs) {
+  if (action !== "cancel") return send({ action }, jobs);
+  const number = applicable("cancel", jobs).length;
+  byId("bulk-cancel-title").textContent = number === 1 ? "Cancel one run?" : `Cancel ${number} runs?`;
+  byId("bulk-cancel-dialog").showModal();
+}
+
+async function send(action, jobs) {
+  const ids = applicable(action.action, jobs);
+  const buttons = [...document.querySelectorAll("[data-bulk]")];
+  for (const button of buttons) button.disabled = true;
+  try {
+    const { results } = await post("/jobs/actions", { jobs: ids, action });
+    tell(action.action, results);
+  } catch (error) {
+    showFault(byId("bulk-fault"), error);
+  }
+  showBulk(jobs);
+}
+
+/** Rows stay ticked where something was refused, so that the next click is about those. */
+function tell(action, results) {
+  const refused = results.filter((result) => result.error);
+  const done = results.length - refused.length;
+  setText(byId("bulk-note"), `${done} ${done === 1 ? "run" : "runs"} ${DONE[action]}`);
+  tick(refused.map((result) => result.job_id));
+  const [first] = refused;
+  const more = refused.length > 1 ? ` (and ${refused.length - 1} more)` : "";
+  showFault(byId("bulk-fault"), first ? { message: first.error.message + more, mend: first.error.mend } : null);
+}
+
+/** Tick the rows of these jobs, as they were before the rows were made anew, and no others. @param {string[]} ids */
+export function tick(ids) {
+  const wanted = new Set(ids);
+  for (const box of boxes()) box.checked = wanted.has(idOf(box));
+}

@@ -25,6 +25,8 @@ CATALOGUE: tuple[Metric, ...] = (
     Metric("validation_loss", "Validation loss", "nats per trained token", "training"),
     Metric("lr", "Learning rate", "", "training"),
     Metric("grad_norm", "Gradient norm", "", "training"),
+    Metric("load_balancing_loss", "Experts: uneven load, 1 is even, mean of layers", "", "experts"),
+    Metric("z_loss", "Experts: squared size of the router's logits, mean of layers", "", "experts"),
     Metric("tokens_per_s", "Throughput", "tokens/s", "throughput"),
     Metric("tokens_per_s_per_gpu", "Throughput per device", "tokens/s", "throughput"),
     Metric("tflops_per_gpu", "Model FLOP/s per GPU", "TFLOP/s", "throughput"),

@@ -117,6 +117,14 @@ class ResolvedPrecision(Component):
     optimizer_offload_fraction: float
 
 
+class ResolvedExperts(Component):
+    """A coefficient of 0 is a loss that there is not."""
+
+    moe_router_load_balancing_type: Literal["none", "aux_loss"] = "none"
+    moe_aux_loss_coeff: float = 0.0
+    moe_z_loss_coeff: float = 0.0
+
+
 class ResolvedRecompute(Component):
     """Method and number of layers count only where the granularity is `full`."""
 
@@ -166,6 +174,7 @@ class ResolvedSpec(Component):
     optimizer: ResolvedOptimizer
     parallelism: ResolvedParallelism
     precision: ResolvedPrecision
+    experts: ResolvedExperts = ResolvedExperts()
     recompute: ResolvedRecompute
     evaluation: Evaluation
     checkpointing: Checkpointing

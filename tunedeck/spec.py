@@ -144,6 +144,22 @@ class Precision(Component):
     )
 
 
+class Experts(Component):
+    """Losses beside that of the tokens, for models with a mixture of experts."""
+
+    # Megatron's seq_aux_loss would take a whole packed microbatch for one sequence, and its global_aux_loss takes the
+    # microbatches of all ranks to be equally long.
+    moe_router_load_balancing_type: Literal["none", "aux_loss"] = Field(
+        "none", description="aux_loss: experts that get more than their share of tokens cost something"
+    )
+    moe_aux_loss_coeff: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        None, description="weight of that loss, summed over layers; only with aux_loss, and then None means 0.001"
+    )
+    moe_z_loss_coeff: Annotated[float, Field(gt=0, le=100)] | None = Field(
+        None, description="weight of a loss that keeps the router's logits small; None: no such loss"
+    )
+
+
 class Recompute(Component):
     """What the backward pass computes again instead of keeping it."""
 
@@ -226,6 +242,7 @@ class JobSpec(Component):
     optimizer: Optimizer = Optimizer()
     parallelism: Parallelism = Parallelism()
     precision: Precision = Precision()
+    experts: Experts = Experts()
     recompute: Recompute = Recompute()
     evaluation: Evaluation = Evaluation()
     checkpointing: Checkpointing = Checkpointing()

@@ -20,6 +20,7 @@ def test_the_groups_stand_in_the_order_of_the_recipe() -> None:
     assert titles[1:5] == ["Data", "Batching", "Optimizer and schedule", "Parallelism"]
     assert titles[5:] == [
         "Precision",
+        "Experts",
         "Recompute",
         "Evaluation and early stop",
         "Checkpoints",

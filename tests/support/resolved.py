@@ -83,6 +83,7 @@ RESOLVED: dict[str, Any] = {
         "optimizer_cpu_offload": False,
         "optimizer_offload_fraction": 0.0,
     },
+    "experts": {},
     "recompute": {"recompute_granularity": "none", "recompute_method": "uniform", "recompute_num_layers": 1},
     "evaluation": {},
     "checkpointing": {},

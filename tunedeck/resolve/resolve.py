@@ -8,6 +8,7 @@ from tunedeck.bus import HostFacts
 from tunedeck.errors import Problem, SpecInvalid
 from tunedeck.resolve.batching import resolve_batching, resolve_data
 from tunedeck.resolve.evaluation import check_evaluation
+from tunedeck.resolve.experts import resolve_experts
 from tunedeck.resolve.facts import DatasetFacts, ModelFacts
 from tunedeck.resolve.hardware import choose_host, resolve_hardware
 from tunedeck.resolve.layout import check_layout, resolve_model, resolve_parallelism
@@ -49,6 +50,7 @@ def resolve(
         optimizer=resolve_optimizer(spec.optimizer, batching.train_iters, problems),
         parallelism=parallelism,
         precision=resolve_precision(spec, resolved_model, host, problems),
+        experts=resolve_experts(spec.experts, resolved_model, problems),
         recompute=resolve_recompute(spec.recompute, parallelism, resolved_model, problems),
         evaluation=spec.evaluation,
         checkpointing=spec.checkpointing,

@@ -33,6 +33,8 @@ EXPERTS: dict[str, dict[str, Any]] = {
     "expert and expert tensor": {**EXPERT, **TENSOR, "expert_tensor_parallel_size": 2},
 }
 
+BALANCED_TOO = ("expert and pipeline", "expert and context", "expert and tensor")
+
 
 @pytest.fixture(scope="module")
 def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
@@ -57,6 +59,12 @@ def curves(sums: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dic
     folders["parted"] = root / "parted"
     whole = folders["experts"] / "checkpoints" / "iter_0000002"
     trainings.append(training(resumed, folders["parted"], whole))
+    folders["balanced"] = root / "one-balanced"
+    train_here(_balanced(models["experts"], sums, 1, {}), folders["balanced"])
+    for name in BALANCED_TOO:
+        folders[f"{name}, balanced"] = root / f"balanced-{name.replace(' ', '-')}"
+        spec = _balanced(models["experts"], sums, 4, EXPERTS[name])
+        trainings.append(training(spec, folders[f"{name}, balanced"]))
     train_together(4, trainings, root, patience_s=240)
     yield folders
 
@@ -72,6 +80,27 @@ def _spec(
         batching={"train_iters": STEPS, "max_tokens_per_gpu": 200},
         checkpointing={"save_interval": save_interval},
     )
+
+
+def _balanced(model: Path, data: Path, num_devices: int, parallelism: dict[str, Any]) -> ResolvedSpec:
+    """One step that cares for little but its experts. Each conversation is a microbatch: whichever rank gets it, the
+    experts of a microbatch see the same tokens, but for a few of padding."""
+    return resolved_spec(
+        model,
+        data,
+        num_devices,
+        parallelism=parallelism,
+        batching={"train_iters": 1, "max_tokens_per_gpu": 1},
+        optimizer={"lr_warmup_iters": 0},
+        experts={"moe_router_load_balancing_type": "aux_loss", "moe_aux_loss_coeff": 10.0, "moe_z_loss_coeff": 1.0},
+    )
+
+
+@pytest.mark.parametrize("layout", BALANCED_TOO)
+def test_the_losses_of_experts_weigh_the_same_on_four_processes(curves: dict[str, Path], layout: str) -> None:
+    one, four = (events(curves[name], "step")[0]["metrics"] for name in ("balanced", f"{layout}, balanced"))
+    for name in ("load_balancing_loss", "z_loss", "grad_norm"):
+        assert four[name] == pytest.approx(one[name], rel=0.05), name
 
 
 @pytest.mark.parametrize("layout", [*DENSE, *EXPERTS])

@@ -14,7 +14,7 @@ from tunedeck.resolved import ResolvedSpec
 
 def expert_fields(architecture: Architecture, spec: ResolvedSpec) -> dict[str, Any]:
     """Fields of TransformerConfig; none for a dense model."""
-    experts = architecture.experts
+    experts, wanted = architecture.experts, spec.experts
     if experts is None:
         return {}
     return {
@@ -26,6 +26,9 @@ def expert_fields(architecture: Architecture, spec: ResolvedSpec) -> dict[str, A
         "moe_router_pre_softmax": not experts.norm_topk_prob,
         # Which experts are chosen turns on the last bits of the logits, and every choice is another function.
         "moe_router_dtype": "fp32",
-        "moe_router_load_balancing_type": "none",
+        "moe_router_load_balancing_type": wanted.moe_router_load_balancing_type,
+        "moe_aux_loss_coeff": wanted.moe_aux_loss_coeff,
+        # Its value is not looked at where there is to be no such loss, only whether there is one.
+        "moe_z_loss_coeff": wanted.moe_z_loss_coeff or None,
         **({"moe_grouped_gemm": True, "moe_permute_fusion": True} if spec.hardware.device == "cuda" else {}),
     }

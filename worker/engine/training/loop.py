@@ -19,6 +19,7 @@ from worker.engine.checkpoint.state import Position
 from worker.engine.data import Batch, BatchStream
 from worker.engine.tracking import Tracking
 from worker.engine.training.data_parallel import gather_params, zero_gradients
+from worker.engine.training.expert_losses import ExpertLosses
 from worker.engine.training.forward_backward import forward_backward
 from worker.engine.training.observer import StepObserver
 from worker.engine.training.optimizer import learning_rate
@@ -38,6 +39,7 @@ class TrainingLoop:
         self._whereabouts = setup.attempt.whereabouts
         self._step = setup.start.step
         self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.platform, setup.start.step)
+        self._expert_losses = ExpertLosses(self._spec.experts, setup.state.chunks, setup.platform)
         self._evaluated_step = -1
         self._seen = setup.start.validation
         self._observer = StepObserver(setup, tracking)
@@ -98,7 +100,9 @@ class TrainingLoop:
         state = self._setup.state
         self._whereabouts.at("forward and backward", is_timed=True)
         zero_gradients(state.chunks, state.optimizer)
+        self._expert_losses.begin(batch)
         summed_loss = forward_backward(state.chunks, batch, self._setup.platform)
+        expert_losses = self._expert_losses.take(batch)
         self._observer.mark()
         self._whereabouts.at("optimizer", is_timed=True)
         lr = learning_rate(state.optimizer)
@@ -110,7 +114,7 @@ class TrainingLoop:
         self._check_finite("loss", loss)
         self._check_finite("gradient norm", float(grad_norm))
         state.scheduler.step(1)
-        return StepResult(loss, float(grad_norm), lr)
+        return StepResult(loss, float(grad_norm), lr, self._expert_losses.told(expert_losses))
 
     def _check_finite(self, name: str, value: float) -> None:
         if not math.isfinite(value):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 
@@ -22,6 +22,7 @@ class StepResult:
     loss: float
     grad_norm: float
     lr: float
+    expert_losses: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,7 @@ def step_metrics(
         "loss": result.loss,
         "lr": result.lr,
         "grad_norm": result.grad_norm,
+        **result.expert_losses,
         **yardstick.throughput(batch, times.step_time_s),
         "step_time_s": times.step_time_s,
         "data_time_s": times.data_time_s,

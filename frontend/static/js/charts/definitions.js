@@ -110,6 +110,12 @@ export const CHARTS = {
   gpu_utilization: { lines: [{ metric: "gpu_utilization", label: "busy", colour: 0 }], ...SHARE },
   power_w: { lines: [{ metric: "power_w", label: "power", colour: 0 }], ticks: "~g", hover: ".4~g", fromZero: true },
   temperature_c: { lines: [{ metric: "temperature_c", label: "warmest", colour: 0 }], ticks: "~g", hover: ".3~g" },
+  load_balancing_loss: {
+    lines: [{ metric: "load_balancing_loss", label: "1 is even", colour: 0, smooth: true }],
+    ticks: "~g",
+    hover: ".4~g",
+  },
+  z_loss: { lines: [{ metric: "z_loss", label: "z-loss", colour: 0, smooth: true }], ticks: "~g", hover: ".4~g" },
   fp8_amax: {
     lines: [{ metric: "fp8_largest_amax", label: "largest magnitude", colour: 0 }],
     ticks: "~g",

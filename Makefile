@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INPUTS := pyproject.toml constraints/cpu.txt scripts/install.sh
 
-.PHONY: help demo up test lint clean
+.PHONY: help demo up test ray lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -23,6 +23,9 @@ test: $(VENV)/.installed-dev lint ## all checks and all tests
 	@scripts/chromium.sh
 	@echo "pytest"
 	@$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+ray: $(VENV)/.installed-dev ## a Ray cluster of two nodes that loses one; needs root for network namespaces
+	@$(BIN)/pytest tests/ray -m nodes
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter
 	@echo "ruff" && $(BIN)/ruff check && $(BIN)/ruff format --check

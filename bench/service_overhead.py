@@ -29,7 +29,8 @@ from tunedeck.demo import assets
 from tunedeck.lifecycle import FINAL, JobState
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
-from worker.supervisor.launch import Launch, command, environment
+from worker.launchers.launcher import Launch
+from worker.launchers.local import LocalLauncher
 
 GOAL_SHARE = 0.01
 WARM_UP_STEPS = 5
@@ -89,9 +90,10 @@ def run_bare(like: RunFolder, root: Path, prefix: tuple[str, ...]) -> RunFolder:
         device_indices=tuple(range(hardware.num_devices)) if hardware.device == "cuda" else (),
         resume_from="",
     )
+    launcher = LocalLauncher()
     with folder.engine_log.open("ab") as log:
-        engine = (*prefix, *command(launch))
-        subprocess.run(engine, env=environment(launch, os.environ), stdout=log, stderr=log, check=True)
+        engine = (*prefix, *launcher.command(launch))
+        subprocess.run(engine, env=launcher.environment(launch, os.environ), stdout=log, stderr=log, check=True)
     return folder
 
 

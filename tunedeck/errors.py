@@ -206,6 +206,12 @@ class HostLost(EngineFailed):
     code = "host_lost"
 
 
+class ClusterUnfit(EngineFailed):
+    """A node of a cluster cannot run the attempt: it has another version, or does not see the run folder."""
+
+    code = "cluster_unfit"
+
+
 class Fenced(EngineFailed):
     """This attempt has been replaced by a newer one and must not publish anything more."""
 

@@ -10,7 +10,9 @@
     control/fault    why a rank other than 0 failed, or has to end, for rank 0 to say (fault.py)
     control/beat-0   what rank 0 says of itself once a second (beat.py); gone when it has ended by itself
     control/nccl-trace-0    what NCCL's flight recorder of rank 0 wrote when a collective timed out
-    control/launch, control/store    where torchrun and the ranks find each other, instead of at ports
+    control/launch, control/store    where torchrun and the ranks of one host find each other, instead of at ports
+    control/waiting  for what the launcher waits; gone when it waits no more
+    control/launcher-fault    why the launcher gave up, which the ranks could only have guessed at
     samples/         the tokenised data set while the ranks open it, where no cache was named; gone afterwards
     checkpoints/iter_0000100/   megatron-core dist_checkpointing, renamed into place when complete
     artifacts/       what other tools read: profile/, tensorboard/, wandb/, memory/, fp8.json; listed and sent by REST
@@ -25,6 +27,8 @@ from pathlib import Path
 
 # Tells the ranks which file to meet at (RunFolder.store); without it they meet where torchrun says.
 STORE_VARIABLE = "TUNEDECK_STORE_FILE"
+# Tells ranks of several hosts at which HOST:PORT to meet.
+STORE_ADDRESS_VARIABLE = "TUNEDECK_STORE_ADDRESS"
 # Tells the engine where its host keeps tokenised data sets.
 TOKEN_CACHE_VARIABLE = "TUNEDECK_TOKEN_CACHE"
 
@@ -89,6 +93,21 @@ class RunFolder:
     @property
     def store(self) -> Path:
         return self.root / "control" / "store"
+
+    @property
+    def waiting(self) -> Path:
+        return self.root / "control" / "waiting"
+
+    def waiting_for(self) -> str:
+        """What `waiting` says, "" where nothing is waited for."""
+        try:
+            return self.waiting.read_text()
+        except FileNotFoundError:
+            return ""
+
+    @property
+    def launcher_fault(self) -> Path:
+        return self.root / "control" / "launcher-fault"
 
     @property
     def samples(self) -> Path:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import socket
 import sys
 
 from tunedeck.errors import TunedeckError
@@ -17,12 +16,9 @@ from tunedeck.settings import Settings
 from worker.app import make_app
 from worker.attempt import Attempt, Host
 from worker.attempts import Attempts
-from worker.device_health import DeviceHealth
-from worker.devices import Devices
 from worker.greeter import Greeter
-from worker.host_facts import has_nvidia_driver, host_facts
 from worker.joining import joined
-from worker.nvml import driver_version, open_nvml
+from worker.offer import offer_of
 from worker.publisher import connect
 from worker.tasks import register_tasks
 
@@ -47,15 +43,13 @@ def _settings(join: bool) -> Settings:
 
 def serve(settings: Settings, engine_module: str) -> int:
     """Runs until a signal ends it; returns the exit code."""
-    nvml = open_nvml() if has_nvidia_driver() else None
-    facts = host_facts(settings.host_name or socket.gethostname(), driver_version(nvml))
-    health = DeviceHealth(nvml, facts.devices) if nvml is not None and facts.kind == "cuda" else None
+    offer = offer_of(settings)
     bus = connect(settings.resolved_redis_url())
-    host = Host(facts.name, settings, bus, Devices(len(facts.devices)), engine_module)
+    host = Host(offer.name, settings, bus, offer.devices, engine_module)
     attempts = Attempts(lambda order: Attempt(order, host))
-    app = make_app(settings, facts.name)
+    app = make_app(settings, offer.name)
     register_tasks(app, attempts)
-    greeter = Greeter(bus, facts, attempts, settings.heartbeat_s, health.faults if health else tuple)
+    greeter = Greeter(bus, offer.facts, attempts, settings.heartbeat_s, offer.faults)
     greeter.start()
     # A sign of life for other Celery workers (gossip, mingle, heartbeat) would fill the bus for nobody.
     celery_worker = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, loglevel="INFO")
@@ -64,6 +58,7 @@ def serve(settings: Settings, engine_module: str) -> int:
     finally:
         attempts.leave()
         greeter.stop()
+        offer.stop()
     return int(celery_worker.exitcode or 0)
 
 

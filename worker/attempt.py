@@ -18,7 +18,7 @@ from tunedeck.bus import ExitReport, HeartbeatMessage, RunAttempt
 from tunedeck.run_folder import RunFolder
 from tunedeck.settings import Settings
 from worker.claim import claim
-from worker.devices import Devices
+from worker.devices import Dealer
 from worker.endings import ended_at_once, failed_on_host, interrupted, left_before_start, stopped_before_start
 from worker.forwarder.forwarder import Forwarder, Progress
 from worker.publisher import Publisher, Verdict
@@ -41,7 +41,7 @@ class Host:
     name: str
     settings: Settings
     bus: redis.Redis
-    devices: Devices
+    devices: Dealer
     engine_module: str
 
 
@@ -93,7 +93,7 @@ class Attempt:
             return left_before_start() if self._leaving.is_set() else stopped_before_start()
         try:
             supervisor = SupervisorProcess.start(
-                self._order, self._folder, devices, self._host.settings.stop_grace_s, self._host.engine_module
+                self._order, self._folder, devices, self._host.settings, self._host.engine_module
             )
             self._log("is started by supervisor %d", supervisor.pid)
             self._follow(supervisor)
@@ -158,7 +158,12 @@ class Attempt:
         now = time.monotonic()
         if now < self._next_beat:
             return Progress.IDLE
-        beat = HeartbeatMessage(job_id=self._order.job_id, attempt=self._order.attempt, host=self._host.name)
+        beat = HeartbeatMessage(
+            job_id=self._order.job_id,
+            attempt=self._order.attempt,
+            host=self._host.name,
+            phase=self._folder.waiting_for(),
+        )
         verdict = self._publisher.publish_out_of_turn(beat).verdict
         self._next_beat = now + self._host.settings.heartbeat_s
         return Progress.FENCED if verdict is Verdict.FENCED else Progress.IDLE

@@ -6,6 +6,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Collection
+from typing import Protocol
+
+
+class Dealer(Protocol):
+    """Deals out devices by index."""
+
+    def take(self, num_devices: int, avoid: Collection[int] = ()) -> tuple[int, ...] | None: ...
+
+    def give_back(self, indices: tuple[int, ...]) -> None: ...
 
 
 class Devices:
@@ -29,3 +38,13 @@ class Devices:
     def give_back(self, indices: tuple[int, ...]) -> None:
         with self._lock:
             self._free.update(indices)
+
+
+class DealtOutElsewhere:
+    """The devices of a cluster that has a queue of its own: an attempt waits there, and here for nothing."""
+
+    def take(self, num_devices: int, avoid: Collection[int] = ()) -> tuple[int, ...] | None:
+        return ()
+
+    def give_back(self, indices: tuple[int, ...]) -> None:
+        return

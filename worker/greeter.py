@@ -16,12 +16,13 @@ logger = logging.getLogger(__name__)
 
 
 class Greeter(threading.Thread):
-    """A daemon thread: nothing is lost with a hello. `faults` tells of GPUs that had errors; only this thread asks."""
+    """A daemon thread: nothing is lost with a hello. While `facts` knows none there is nothing to offer. `faults` tells
+    of GPUs that had errors; only this thread asks."""
 
     def __init__(
         self,
         bus: redis.Redis,
-        facts: HostFacts,
+        facts: Callable[[], HostFacts | None],
         attempts: Attempts,
         interval_s: float,
         faults: Callable[[], tuple[DeviceFault, ...]] = tuple,
@@ -48,7 +49,10 @@ class Greeter(threading.Thread):
             self._ending.wait(self._interval_s)
 
     def _greet(self) -> bool:
-        hello = HelloMessage(facts=self._facts, attempts=self._attempts.running(), faults=self._faults())
+        facts = self._facts()
+        if facts is None:
+            return True
+        hello = HelloMessage(facts=facts, attempts=self._attempts.running(), faults=self._faults())
         try:
             return publish_hello(self._bus, hello)
         except redis.RedisError as fault:

@@ -14,6 +14,9 @@ from pydantic import ValidationError
 from tunedeck.bus import ExitReport, RunAttempt
 from tunedeck.errors import HostLost
 from tunedeck.run_folder import RunFolder
+from tunedeck.settings import Settings
+from worker.launchers.launch_arguments import as_arguments
+from worker.launchers.launcher import Launch
 from worker.supervisor.leftovers import remove_leftovers
 from worker.supervisor.strays import end_strays
 
@@ -29,20 +32,15 @@ class SupervisorProcess:
 
     @classmethod
     def start(
-        cls, order: RunAttempt, folder: RunFolder, devices: tuple[int, ...], stop_grace_s: float, engine_module: str
+        cls, order: RunAttempt, folder: RunFolder, devices: tuple[int, ...], settings: Settings, engine_module: str
     ) -> SupervisorProcess:
         """May raise OSError."""
-        hardware = order.spec.hardware
         command = [
-            *(sys.executable, "-m", "worker.supervisor", str(folder.root)),
-            *("--engine-module", engine_module),
-            *("--num-processes", str(hardware.num_devices)),
-            *("--threads-per-process", str(hardware.threads_per_process)),
-            *("--device", hardware.device),
-            *("--device-indices", ",".join(str(index) for index in devices)),
-            *("--stop-grace-s", str(stop_grace_s)),
+            *(sys.executable, "-m", "worker.supervisor", *as_arguments(_launch(order, folder, devices, engine_module))),
+            *("--launcher", order.spec.hardware.launcher),
+            *("--ray-address", settings.ray_address),
+            *("--stop-grace-s", str(settings.stop_grace_s)),
             *("--distributed-timeout-s", str(60 * order.spec.parallelism.distributed_timeout_minutes)),
-            *("--resume-from", order.resume_from),
         ]
         # A session of its own: Ctrl-C in a terminal is for the worker, which then decides what becomes of its trees.
         process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
@@ -82,3 +80,18 @@ class SupervisorProcess:
             mend="look at the worker's log",
             log_tail=(),
         )
+
+
+def _launch(order: RunAttempt, folder: RunFolder, devices: tuple[int, ...], engine_module: str) -> Launch:
+    hardware = order.spec.hardware
+    return Launch(
+        folder=folder,
+        engine_module=engine_module,
+        num_processes=hardware.num_devices,
+        threads_per_process=hardware.threads_per_process,
+        device=hardware.device,
+        device_indices=devices,
+        resume_from=order.resume_from,
+        num_nodes=hardware.num_nodes,
+        is_spread=hardware.is_spread,
+    )

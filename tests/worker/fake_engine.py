@@ -3,8 +3,8 @@
 What it does is chosen by the name of the spec: `plain`, `stubborn` (ignores the request to stop and SIGTERM), `crash`
 (prints, then dies without a word), `error` (says why it ends), `killed` (by a signal of its own), `torn` (leaves half
 a line of log), `family` (has a child in a session of its own that ignores SIGTERM), `environment` (prints its own),
-`stopped` (beats once and never again), `peer_killed` (rank 1 is killed, and rank 0 says what it saw of that when
-torchrun ends it).
+`stopped` (beats once and never again), `together` (every rank ends when it is asked to), `peer_killed` (rank 1 is
+killed, and rank 0 says what it saw of that when torchrun ends it).
 """
 
 from __future__ import annotations
@@ -69,6 +69,11 @@ def main() -> int:
 
 
 def _be_a_peer(behaviour: str, folder: RunFolder) -> None:
+    if behaviour == "together":
+        print(f"rank {os.environ['RANK']} of {os.environ['WORLD_SIZE']} has begun", flush=True)
+        while not folder.stop_request.exists():
+            time.sleep(STEP_S)
+        sys.exit(0)
     if behaviour == "peer_killed":
         while not folder.events.exists():
             time.sleep(STEP_S)

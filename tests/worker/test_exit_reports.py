@@ -15,8 +15,9 @@ from tests.worker.worker_process import ROOT, wait_until
 from tunedeck.bus import ExitReport
 from tunedeck.run_folder import RunFolder
 from worker.claim import claim
+from worker.launchers.launcher import Launch
+from worker.launchers.local import LocalLauncher
 from worker.supervisor.exit_report import exit_report
-from worker.supervisor.launch import Launch, command, environment
 from worker.supervisor.supervise import Ended, Ending
 
 
@@ -149,11 +150,11 @@ def test_the_engine_sees_its_threads_and_none_of_the_services_secrets(tmp_path: 
 @pytest.mark.parametrize(("resume_from", "expected"), [("", False), ("/checkpoints/iter_0000005", True)])
 def test_a_checkpoint_to_resume_from_reaches_the_engine(tmp_path: Path, resume_from: str, expected: bool) -> None:
     launch = Launch(RunFolder(tmp_path), "worker.engine", 2, 1, "cuda", (1, 3), resume_from)
-    assert ("--resume-from" in command(launch)) is expected
-    assert "--nproc-per-node" in command(launch)
+    assert ("--resume-from" in LocalLauncher().command(launch)) is expected
+    assert "--nproc-per-node" in LocalLauncher().command(launch)
 
 
 def test_gpus_are_counted_among_those_that_the_worker_sees(tmp_path: Path) -> None:
     launch = Launch(RunFolder(tmp_path), "worker.engine", 2, 1, "cuda", (1, 3), "")
-    assert environment(launch, {})["CUDA_VISIBLE_DEVICES"] == "1,3"
-    assert environment(launch, {"CUDA_VISIBLE_DEVICES": "4,5,6,7"})["CUDA_VISIBLE_DEVICES"] == "5,7"
+    assert LocalLauncher().environment(launch, {})["CUDA_VISIBLE_DEVICES"] == "1,3"
+    assert LocalLauncher().environment(launch, {"CUDA_VISIBLE_DEVICES": "4,5,6,7"})["CUDA_VISIBLE_DEVICES"] == "5,7"

@@ -44,6 +44,10 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
     end = next((event for event in reversed(events) if isinstance(event, EndEvent)), None)
     if end is not None and end.outcome != "failed":
         return _report(end.outcome, ended, "", end.why)
+    if told_by_launcher := fault_left_at(folder.launcher_fault):
+        return _failed(ended, told_by_launcher, log_tail)
+    if ended.returncode == 0 and not events and folder.stop_request.exists():
+        return _report("stopped", ended, "", "stopped before the engine was started")
     rank, number = _first_signal(ended.returncode, last_lines)
     if fault is not None and not _is_consequence(fault, rank):
         return _failed(ended, fault, log_tail)

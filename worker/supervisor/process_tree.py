@@ -11,15 +11,16 @@ import ctypes
 import logging
 import os
 import signal
+import subprocess
 import sys
 import time
+from collections.abc import Mapping, Sequence
 
 import psutil
 
 logger = logging.getLogger(__name__)
 
 PR_SET_CHILD_SUBREAPER = 36  # <linux/prctl.h>
-TERM_WAIT_S = 3.0
 KILL_WAIT_S = 20.0
 _POLL_S = 0.02
 
@@ -37,17 +38,30 @@ class ProcessTree:
     """The tree below this process, whose first process is `root_pid`."""
 
     def __init__(self, root_pid: int) -> None:
-        self._root_pid = root_pid
+        self.root_pid = root_pid
         self._root_returncode: int | None = None
+
+    @classmethod
+    def start(cls, command: Sequence[str], environment: Mapping[str, str], output: int | None) -> ProcessTree:
+        """Start the first process. What the tree prints goes to the descriptor `output`; None: where ours goes."""
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env=environment,
+            start_new_session=True,
+        )
+        return cls(process.pid)
 
     def root_returncode(self) -> int | None:
         """The return code of the first process (negative: the signal), None while it runs. Reaps whatever has ended."""
         self._reap()
         return self._root_returncode
 
-    def end(self) -> None:
+    def end(self, term_wait_s: float) -> None:
         """End every process below this one: SIGTERM, a short wait, SIGKILL. Returns when all are gone and reaped."""
-        if self._end_with(signal.SIGTERM, TERM_WAIT_S):
+        if self._end_with(signal.SIGTERM, term_wait_s):
             return
         if not self._end_with(signal.SIGKILL, KILL_WAIT_S):
             logger.error("processes that SIGKILL did not end within %.0f s: %s", KILL_WAIT_S, self._living())
@@ -78,7 +92,7 @@ class ProcessTree:
                 return
             if pid == 0:
                 return
-            if pid == self._root_pid:
+            if pid == self.root_pid:
                 self._root_returncode = os.waitstatus_to_exitcode(status)
 
 

@@ -1,27 +1,24 @@
 """Starts the engine, waits for one of four endings, ends what is left of the tree and writes `exit.json`, last of all.
 
-Standard input is a pipe from the worker on which nothing is ever written: its end means that the worker is gone or
-wants the tree gone. PR_SET_PDEATHSIG was rejected for this: it follows the thread that forked, not the process, and
-macOS has none. A request to stop is a file, so that it outlives any connection.
+A request to stop is a file, so that it outlives any connection.
 """
 
 from __future__ import annotations
 
 import os
-import select
 import shutil
 import signal
-import subprocess
 import time
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from tunedeck.run_folder import RunFolder
-from worker.supervisor.launch import Launch, command, environment, open_log
+from worker.launchers.engine_environment import open_log
+from worker.launchers.launcher import Launch, Launcher
 from worker.supervisor.process_tree import ProcessTree, adopt_orphans
+from worker.supervisor.released import Released
 
 if TYPE_CHECKING:  # its models need pydantic, whose 150 ms the engine need not wait for
     from worker.supervisor.watchdog import Watchdog
@@ -48,46 +45,23 @@ class Ended:
     num_free_bytes: int
 
 
-class Released:
-    """Whether somebody wants the tree gone at once: the worker (end of standard input) or SIGTERM."""
-
-    def __init__(self) -> None:
-        self._by_signal = False
-        signal.signal(signal.SIGTERM, self._on_signal)
-        signal.signal(signal.SIGINT, self._on_signal)
-
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._by_signal = True
-
-    def wait(self, seconds: float) -> bool:
-        """True as soon as it is so, False after `seconds`."""
-        readable, _, _ = select.select([0], [], [], seconds)
-        return self._by_signal or bool(readable and os.read(0, 1) == b"")
-
-
-def start_engine(launch: Launch, own_environment: dict[str, str]) -> ProcessTree:
+def start_engine(launcher: Launcher, launch: Launch, own_environment: dict[str, str]) -> ProcessTree:
     """Start the engine's processes with all they print going to engine.log."""
     adopt_orphans()
     log = open_log(launch.folder)
     try:
-        process = subprocess.Popen(
-            command(launch),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=environment(launch, own_environment),
-            start_new_session=True,
-        )
+        return ProcessTree.start(launcher.command(launch), launcher.environment(launch, own_environment), log)
     finally:
         os.close(log)
-    return ProcessTree(process.pid)
 
 
-def wait_for_end(tree: ProcessTree, folder: RunFolder, stop_grace_s: float, watchdog: Watchdog) -> Ended:
+def wait_for_end(
+    tree: ProcessTree, folder: RunFolder, stop_grace_s: float, term_wait_s: float, watchdog: Watchdog
+) -> Ended:
     """Wait until the engine ends, or must end; then end every process below this one."""
     oom_kills_before = count_oom_kills()
     ending = _wait(tree, folder, stop_grace_s, watchdog)
-    tree.end()
+    tree.end(term_wait_s)
     returncode = tree.root_returncode()
     return Ended(
         ending=ending,
@@ -109,7 +83,7 @@ def _wait(tree: ProcessTree, folder: RunFolder, stop_grace_s: float, watchdog: W
         if time.monotonic() > overdue_at:
             return Ending.OVERDUE
         if fault := watchdog.look():
-            watchdog.have_stacks_written()
+            watchdog.have_stacks_written(tree.root_pid)
             fault.leave_at(folder.fault)  # rank 0 says it when it is ended, if it still can
             return Ending.HUNG
     return Ending.BY_ITSELF

@@ -8,19 +8,15 @@ say neither which rank it was nor what the others were doing.
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from dataclasses import dataclass
-
-import psutil
 
 from tunedeck.beat import BEAT_S, Beat, read_beat
 from tunedeck.errors import RankHung
 from tunedeck.fault import Fault
 from tunedeck.run_folder import RunFolder
+from worker.launchers.launcher import Launcher
 
-STACKS_WAIT_S = 0.5
 _MEND = (
     "engine.log ends with what each rank was doing; if the machine was only slow, raise "
     "parallelism.distributed_timeout_minutes"
@@ -35,8 +31,9 @@ class _Seen:
 
 
 class Watchdog:
-    def __init__(self, folder: RunFolder, num_ranks: int, timeout_s: float) -> None:
+    def __init__(self, folder: RunFolder, launcher: Launcher, num_ranks: int, timeout_s: float) -> None:
         self._folder = folder
+        self._launcher = launcher
         self._num_ranks = num_ranks
         self._timeout_s = timeout_s
         self._seen: dict[int, _Seen] = {}
@@ -51,18 +48,13 @@ class Watchdog:
             self._look_at(rank)
         return self._silent_rank() or self._standstill()
 
-    def have_stacks_written(self) -> None:
+    def have_stacks_written(self, command_pid: int) -> None:
         """Have every rank that can write the stacks of its threads to engine.log."""
-        for seen in self._seen.values():
-            try:
-                os.kill(seen.beat.pid, signal.SIGUSR1)
-            except ProcessLookupError:
-                continue
-        time.sleep(STACKS_WAIT_S)
+        self._launcher.have_stacks_written(command_pid, [seen.beat.pid for seen in self._seen.values()])
 
     def _look_at(self, rank: int) -> None:
         beat = read_beat(self._folder.beat(rank))
-        if beat is None or not _is_there(beat.pid):
+        if beat is None or not self._launcher.is_there(beat.pid):
             # A rank that died is the launcher's business, which ends the others and says who it was.
             self._seen.pop(rank, None)
             return
@@ -92,10 +84,3 @@ class Watchdog:
         step = max(seen.beat.scene.step or 0 for seen in self._seen.values())
         scene = seen.beat.scene.model_copy(update={"step": step})
         return Fault(code=RankHung.code, message=said, mend=_MEND, scene=scene)
-
-
-def _is_there(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False

@@ -11,7 +11,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedParallelism
-from tunedeck.run_folder import STORE_VARIABLE
+from tunedeck.run_folder import STORE_ADDRESS_VARIABLE, STORE_VARIABLE
 from worker.engine.platform.machine import Platform
 
 # gloo's and NCCL's own time-out is the last resort behind the supervisor's watchdog, and also covers the start, where
@@ -87,10 +87,14 @@ def _init_process_group(platform: Platform, timeout: timedelta) -> None:
 
 
 def _store(rank: int, world_size: int, timeout: timedelta) -> dist.Store:  # type: ignore[name-defined]
-    """Where the ranks find each other: a file if the supervisor names one, else the port that torchrun names."""
+    """Where the ranks find each other: a file or a store if the launcher names one, else the port of torchrun."""
     if world_size == 1:
         return dist.HashStore()  # type: ignore[attr-defined]
     if path := os.environ.get(STORE_VARIABLE):
         return dist.FileStore(path, world_size)  # type: ignore[attr-defined]
+    if address := os.environ.get(STORE_ADDRESS_VARIABLE):
+        host, port = address.rsplit(":", 1)
+        store = dist.TCPStore(host, int(port), world_size, is_master=False, timeout=timeout)  # type: ignore[attr-defined]
+        return dist.PrefixStore("ranks", store)  # type: ignore[attr-defined]  # torchrun's own keys are in it, too
     store, _, _ = next(rendezvous("env://", rank, world_size, timeout=timeout))
     return store

@@ -50,13 +50,13 @@ def _write(rows: Any, file: Path, max_bytes: int, progress: Progress) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    writer, num_rows = None, 0
+    writer, num_rows, total = None, 0, _num_rows(rows)
     try:
         for table in rows.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
             writer = writer or pq.ParquetWriter(file, table.schema)
             writer.write_table(pa.table(table).cast(writer.schema))
             num_rows += table.num_rows
-            progress(num_rows, 0)
+            progress(num_rows, total)
             if file.stat().st_size > max_bytes:
                 raise TooLarge(f"more than {max_bytes:,} bytes come from the hub", "raise TUNEDECK_MAX_UPLOAD_BYTES")
     finally:
@@ -64,6 +64,12 @@ def _write(rows: Any, file: Path, max_bytes: int, progress: Progress) -> None:
             writer.close()
     if num_rows == 0:
         raise DatasetInvalid.at("hub", file.stem, "this split of the data set holds no rows", "choose another split")
+
+
+def _num_rows(rows: Any) -> int:
+    """What the hub says of the whole split, 0 where it says nothing."""
+    split = (rows.info.splits or {}).get(str(rows.split))
+    return split.num_examples or 0 if split else 0
 
 
 def _translated(request: dict[str, Any], fault: Exception) -> DatasetInvalid | Unavailable:

@@ -14,7 +14,7 @@ _MEMORY_BYTES = 3 << 30
 
 def check(request: dict[str, Any], progress: Progress) -> Any:
     reading = Reading.model_validate(request["reading"])
-    return inspect(Path(request["path"]), reading, lambda rows: progress(rows, 0)).model_dump(mode="json")
+    return inspect(Path(request["path"]), reading, progress).model_dump(mode="json")
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def _inspect(source: Source, reading: Reading, work: Work | None) -> DatasetRepo
         if work is None:
             return inspect(source.path, reading)
         request = {"path": str(source.path), "reading": reading.model_dump(mode="json")}
-        return DatasetReport.model_validate(work.ask(_PROCESS, request))
+        return DatasetReport.model_validate(work.ask(_PROCESS, request, "bytes"))
     except DatasetInvalid as fault:
         raise at_field(source, fault) from fault
 

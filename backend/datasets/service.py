@@ -42,7 +42,7 @@ class Registry:
         _refuse_hub(self.settings, asked)
         if self._is_quick(owner, asked):
             return self._report(owner, asked, None)[1]
-        return self.works.start(Work(owner, "check", self._title(owner, asked), "rows", asked.model_dump(mode="json")))
+        return self.works.start(Work(owner, "check", self._title(owner, asked), asked.model_dump(mode="json")))
 
     def checked(self, work: Work) -> DatasetReport:
         """What a work of the kind `check` does."""
@@ -56,7 +56,7 @@ class Registry:
             _require_free(session, owner, asked)
         if self._is_quick(owner, asked):
             return self._register(owner, asked, None)
-        return self.works.start(Work(owner, "registration", asked.name, "rows", asked.model_dump(mode="json")))
+        return self.works.start(Work(owner, "registration", asked.name, asked.model_dump(mode="json")))
 
     def registered(self, work: Work) -> DatasetView:
         """What a work of the kind `registration` does."""

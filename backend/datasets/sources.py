@@ -72,7 +72,7 @@ def _downloaded(asked: CheckDataset, settings: Settings, work: Work) -> Source:
         place.mkdir(parents=True, exist_ok=True)
         request = asked.hub.model_dump() | {"file": str(file), "max_bytes": settings.max_upload_bytes}
         try:
-            work.ask(_HUB_PROCESS, request)
+            work.ask(_HUB_PROCESS, request, "rows")
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise

@@ -65,7 +65,7 @@ class Previews:
             return self._forecast(intake.resolved, key, known)
         # Resolved now: after a restart no host may have said yet what it can do.
         request = {"resolved": intake.resolved.model_dump(mode="json"), "dataset_id": intake.dataset_id}
-        return self.works.start(Work(owner, "statistics", f"{spec.dataset} for {spec.model}", "rows", request))
+        return self.works.start(Work(owner, "statistics", f"{spec.dataset} for {spec.model}", request))
 
     def measured(self, work: Work) -> DataForecast:
         """What a work of the kind `statistics` does."""
@@ -92,7 +92,7 @@ class Previews:
             "token_cache": str(self.settings.token_cache_dir.resolve()),
             "lengths": str(self._file(key)),
         }
-        statistics: dict[str, Any] = work.ask(_LENGTHS_PROCESS, request)
+        statistics: dict[str, Any] = work.ask(_LENGTHS_PROCESS, request, "rows")
         self._keep(work.request["dataset_id"], key, statistics)
         return statistics
 

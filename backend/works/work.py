@@ -47,8 +47,8 @@ class Work:
     owner: str
     kind: str
     title: str
-    unit: str
     request: dict[str, Any]
+    unit: str = ""
     id: str = field(default_factory=new_id)
     created_at: float = field(default_factory=time.time)
     num_starts: int = 0
@@ -73,11 +73,13 @@ class Work:
         own = {"is_cancelled": self.is_stopping, "result": self._plain_result(), "fault": self._plain_fault()}
         return KeptWork(**{name: getattr(self, name) for name in KeptWork.model_fields if name not in own}, **own)
 
-    def ask(self, module: str, request: dict[str, Any]) -> Any:
-        """The answer of a child process to one request; its progress is that of the work. Raises Stopped."""
+    def ask(self, module: str, request: dict[str, Any], unit: str) -> Any:
+        """The answer of a child process to one request; its progress, in `unit`s, is that of the work. Raises
+        Stopped."""
         with self._lock:
             if self._must_stop:
                 raise Stopped
+            self.unit, self.done, self.total = unit, 0, 0
             self._child = Child(module)
         try:
             return self._child.ask(request, self.progress)

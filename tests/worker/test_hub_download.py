@@ -20,12 +20,15 @@ def test_rows_are_streamed_into_one_file_up_to_the_limit(tmp_path: Path, monkeyp
     datasets = pytest.importorskip("datasets")
     monkeypatch.setattr(hub_download, "_ROWS_AT_ONCE", 20)
     source = write_dataset(tmp_path / "chats.jsonl", num_rows=50)
-    told: list[int] = []
+    told: list[tuple[int, int]] = []
     rows = datasets.load_dataset("json", data_files=str(source), split="train", streaming=True)
-    hub_download._write(rows, tmp_path / "all.parquet", 1 << 20, lambda done, _: told.append(done))
+    rows.info.splits = datasets.SplitDict()
+    rows.info.splits.add(datasets.SplitInfo("train", num_examples=50))
+    hub_download._write(rows, tmp_path / "all.parquet", 1 << 20, lambda *progress: told.append(progress))
     found = pq.read_table(tmp_path / "all.parquet").to_pylist()
     assert [row["messages"][1]["content"] for row in found] == [str(number + 1) for number in range(50)]
-    assert told == [20, 40, 50]
+    assert told == [(20, 50), (40, 50), (50, 50)]
+    rows.info.splits = None
     with pytest.raises(TooLarge):
         hub_download._write(rows, tmp_path / "cut.parquet", 10, lambda *_: None)
 

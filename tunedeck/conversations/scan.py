@@ -56,21 +56,21 @@ def require_trainable(path: Path, report: DatasetReport) -> None:
 def inspect(
     path: Path,
     reading: Reading = DEFAULT_READING,
-    on_rows: Callable[[int], None] = lambda _: None,
+    on_bytes: Callable[[int, int], None] = lambda done, total: None,
     num_tokens: TokenCounter | None = None,
 ) -> DatasetReport:
-    """Read the whole file, telling `on_rows` now and then how many rows are done.
+    """Read the whole file, telling `on_bytes` now and then how many of its bytes are done, and how many it has.
 
     With `num_tokens` the report has lengths in tokens, and what exceeds `max_tokens` is overlong. Raises DatasetInvalid
     only where there is no use in reading on: no such file, no known format, an array that is broken, no known shape, no
     rows, nothing to train in the first hundred thousand.
     """
     rows = _Pass(path, reading, num_tokens)
-    tally = Tally()
+    tally, size_bytes = Tally(), path.stat().st_size
     for number, verdict in rows:
         tally.add(number, verdict)
         if number % _ROWS_TOLD == 0:
-            on_rows(number)
+            on_bytes(int(rows.file.share * size_bytes), size_bytes)
         if number == _HOPELESS_ROWS and tally.num_kept == 0:
             raise tally.nothing_to_train(path, number)
     if rows.shape is None:
@@ -82,7 +82,7 @@ def inspect(
         reading=reading,
         columns=rows.columns,
         num_rows_compared=rows.judge.num_rows_compared,
-        size_bytes=path.stat().st_size,
+        size_bytes=size_bytes,
         content_sha256=content_sha256(path),
         **tally.figures(reading.policy),
     )

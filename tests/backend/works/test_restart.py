@@ -45,7 +45,7 @@ def works(folder: Path, kinds: Kinds) -> Iterator[Works]:
 
 
 def a_work() -> Work:
-    return Work("me", "check", "chats.jsonl", "rows", REQUEST)
+    return Work("me", "check", "chats.jsonl", REQUEST)
 
 
 def until_it_must_stop(work: Work) -> Any:

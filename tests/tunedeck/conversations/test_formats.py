@@ -12,6 +12,7 @@ import pytest
 
 from tests.tunedeck.conversations.files import GOOD, HELLO, HELLO_MESSAGES, read, write
 from tunedeck.conversations import Conversation
+from tunedeck.conversations import scan as scan_module
 from tunedeck.conversations.files import bytestream, json_array, json_lines
 from tunedeck.conversations.scan import inspect, scan
 from tunedeck.errors import DatasetInvalid
@@ -30,6 +31,19 @@ def test_every_format_says_the_same(tmp_path: Path, suffix: str, compression: st
     known = {"": "none", ".gz": "gzip", ".zst": "zstd"}[compression]
     assert (report.format, report.compression, report.num_rows) == (FORMATS[suffix], known, 5)
     assert report.columns == ("messages", "id")
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl", "jsonl.gz", "jsonl.zst", "csv", "parquet", "arrow", "arrows"])
+def test_progress_is_told_in_bytes_of_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.setattr(scan_module, "_ROWS_TOLD", 100)
+    for module in (bytestream, json_array, json_lines):
+        monkeypatch.setattr(module, "CHUNK_BYTES", 256)
+    path = write(tmp_path, [{"prompt": f"{n}?", "completion": f"{n}!" * (n % 9)} for n in range(300)], f"data.{suffix}")
+    told: list[tuple[int, int]] = []
+    inspect(path, on_bytes=lambda done, total: told.append((done, total)))
+    assert [total for _, total in told] == [path.stat().st_size] * 3
+    done = [bytes_done for bytes_done, _ in told]
+    assert 0 < done[-1] <= path.stat().st_size and done == sorted(done)
 
 
 def test_the_bytes_tell_the_format_where_the_name_lies(tmp_path: Path) -> None:

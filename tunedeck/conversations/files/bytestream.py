@@ -38,6 +38,12 @@ class ByteStream(io.RawIOBase):
         self._num_bytes = 0
         self._stored: Any = pa.OSFile(str(path)) if compression == "zstd" else path.open("rb", buffering=0)
         self._file: Any = _decompressed(self._stored, compression)
+        self._size_bytes = path.stat().st_size
+
+    @property
+    def share(self) -> float:
+        """How much of the file has been read, from 0 to 1."""
+        return float(self._stored.tell() / max(self._size_bytes, 1))
 
     def readable(self) -> bool:
         return True

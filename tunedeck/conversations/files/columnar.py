@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tunedeck.conversations.faults import Fault, excerpt, file_fault
+from tunedeck.conversations.files.bytestream import ByteStream
 from tunedeck.errors import DatasetInvalid
 
 _MOST_BATCH_ROWS: Final = 256
@@ -28,7 +29,42 @@ _HARMLESS_BYTES: Final = 256 << 20
 _MEND: Final = "write the file again, or copy it again from its source"
 _ERRORS = (pa.ArrowException, OSError, ValueError, OverflowError)
 
-Batches = Iterator[pa.RecordBatch]
+# A batch, and which share of the file ends with it.
+Shared = Iterator[tuple[pa.RecordBatch, float]]
+
+
+class Batches:
+    """Iterates once over batches of some rows; `share` of the file, from 0 to 1, has been given."""
+
+    def __init__(self, path: Path, kind: str, batches: Shared) -> None:
+        self._path = path
+        self._kind = kind
+        self._batches = batches
+        self.share = 0.0
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        number, num_bytes, size_bytes = 0, 0, self._path.stat().st_size
+        while found := self._next(number):
+            batch, share = found
+            if batch.nbytes > _MOST_BATCH_BYTES:
+                what = f"{batch.num_rows} rows hold {batch.nbytes:,} bytes"
+                raise file_fault(self._path, f"row {number + 1}", what, "split such conversations, or leave them out")
+            num_bytes += _decoded_bytes(batch)
+            if num_bytes > max(_HARMLESS_BYTES, _MOST_RATIO * size_bytes):
+                held = f"its first {number + batch.num_rows:,} rows hold {num_bytes:,} bytes, the file {size_bytes:,}"
+                what = f"{held}: no conversations repeat themselves like that"
+                raise file_fault(self._path, "", what, "leave out what is repeated in every row")
+            yield batch
+            number += batch.num_rows
+            self.share = share
+
+    def _next(self, num_rows: int) -> tuple[pa.RecordBatch, float] | None:
+        try:
+            return next(self._batches, None)
+        except MemoryError as error:
+            raise too_large(self._path, num_rows) from error
+        except _ERRORS as error:
+            raise _broken(self._path, self._kind, error, num_rows) from error
 
 
 def parquet(path: Path, source: Path | Any, wanted: frozenset[str]) -> tuple[tuple[str, ...], Batches]:
@@ -46,7 +82,7 @@ def parquet(path: Path, source: Path | Any, wanted: frozenset[str]) -> tuple[tup
     except _ERRORS as error:
         raise _broken(path, "Parquet", error) from error
     read = [name for name in columns if name in wanted]
-    return columns, _checked(path, "Parquet", _parquet_batches(file, read))
+    return columns, Batches(path, "Parquet", _parquet_batches(file, read))
 
 
 def arrow(path: Path, source: Any, wanted: frozenset[str], *, stream: bool) -> tuple[tuple[str, ...], Batches]:
@@ -57,7 +93,8 @@ def arrow(path: Path, source: Any, wanted: frozenset[str], *, stream: bool) -> t
     except _ERRORS as error:
         raise _broken(path, "Arrow", error) from error
     read = [name for name in columns if name in wanted]
-    return columns, _checked(path, "Arrow", _arrow_batches(reader, read, stream=stream))
+    batches = _streamed(reader, opened) if stream else _indexed(reader)
+    return columns, Batches(path, "Arrow", _arrow_batches(batches, read))
 
 
 def rows_of(path: Path, batches: Batches) -> Iterator[tuple[int, dict[str, Any] | Fault]]:
@@ -72,46 +109,35 @@ def rows_of(path: Path, batches: Batches) -> Iterator[tuple[int, dict[str, Any] 
             yield number, row
 
 
-def _parquet_batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+def _parquet_batches(file: pq.ParquetFile, columns: list[str]) -> Shared:
     """Batches of about 8 MiB by what the footer says of each row group."""
+    num_given = 0
     with file:
         for index in range(file.num_row_groups):
             group = file.metadata.row_group(index)
             bytes_a_row = group.total_byte_size // max(group.num_rows, 1) + 1
             num_rows = max(1, min(_MOST_BATCH_ROWS, _BATCH_BYTES // bytes_a_row))
-            yield from file.iter_batches(num_rows, row_groups=[index], columns=columns, use_threads=False)
+            for batch in file.iter_batches(num_rows, row_groups=[index], columns=columns, use_threads=False):
+                num_given += batch.num_rows
+                yield batch, num_given / max(file.metadata.num_rows, num_given)
 
 
-def _arrow_batches(reader: Any, columns: list[str], *, stream: bool) -> Iterator[pa.RecordBatch]:
-    batches = reader if stream else map(reader.get_batch, range(reader.num_record_batches))
-    for batch in batches:
+def _streamed(reader: Any, source: Any) -> Shared:
+    for batch in reader:
+        yield batch, source.share if isinstance(source, ByteStream) else source.tell() / max(source.size(), 1)
+
+
+def _indexed(reader: Any) -> Shared:
+    for index in range(reader.num_record_batches):
+        yield reader.get_batch(index), (index + 1) / reader.num_record_batches
+
+
+def _arrow_batches(batches: Shared, columns: list[str]) -> Shared:
+    for batch, share in batches:
         chosen = batch.select(columns)
         chosen.validate(full=True)
         for start in range(0, chosen.num_rows, _MOST_BATCH_ROWS):
-            yield chosen.slice(start, _MOST_BATCH_ROWS)
-
-
-def _checked(path: Path, kind: str, batches: Batches) -> Batches:
-    number, num_bytes, size_bytes = 0, 0, path.stat().st_size
-    while True:
-        try:
-            batch = next(batches, None)
-        except MemoryError as error:
-            raise too_large(path, number) from error
-        except _ERRORS as error:
-            raise _broken(path, kind, error, number) from error
-        if batch is None:
-            return
-        if batch.nbytes > _MOST_BATCH_BYTES:
-            what = f"{batch.num_rows} rows hold {batch.nbytes:,} bytes"
-            raise file_fault(path, f"row {number + 1}", what, "split such conversations, or leave them out")
-        num_bytes += _decoded_bytes(batch)
-        if num_bytes > max(_HARMLESS_BYTES, _MOST_RATIO * size_bytes):
-            held = f"its first {number + batch.num_rows:,} rows hold {num_bytes:,} bytes, the file {size_bytes:,}"
-            what = f"{held}: no conversations repeat themselves like that"
-            raise file_fault(path, "", what, "leave out what is repeated in every row")
-        yield batch
-        number += batch.num_rows
+            yield chosen.slice(start, _MOST_BATCH_ROWS), share
 
 
 def _decoded_bytes(batch: pa.RecordBatch) -> int:

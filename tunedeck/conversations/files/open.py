@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import pyarrow as pa
-
 from tunedeck.conversations.faults import Fault, file_fault
 from tunedeck.conversations.files import columnar, json_array, json_lines, table_text
 from tunedeck.conversations.files.bytestream import CHUNK_BYTES, ByteStream, compression_of
+from tunedeck.conversations.files.columnar import Batches
 from tunedeck.conversations.files.parts import Columns, Lines, Part, parts_of_rows
 from tunedeck.conversations.report import Compression, Format
 from tunedeck.errors import DatasetInvalid
@@ -41,7 +40,13 @@ class FileRows:
     compression: Compression
     columns: tuple[str, ...]
     rows: Iterator[tuple[int, dict[str, Any] | Fault]]
-    batches: Iterator[pa.RecordBatch] | None = None
+    source: ByteStream | Batches
+    batches: Batches | None = None
+
+    @property
+    def share(self) -> float:
+        """How much of the file the rows have been read from, from 0 to 1."""
+        return self.source.share
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Any] | Fault]]:
         try:
@@ -84,19 +89,20 @@ def _opened(path: Path, compression: Compression, kind: Format, wanted: frozense
     rows: Iterator[tuple[int, dict[str, Any] | Fault]]
     if kind == "parquet":
         columns, batches = columnar.parquet(path, _seekable(path, compression), wanted)
-        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches)
+        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches, batches)
     if kind == "arrow":
         stream = not head.startswith(b"ARROW1")
         source = ByteStream(path, compression) if stream and compression != "none" else _seekable(path, compression)
         columns, batches = columnar.arrow(path, source, wanted, stream=stream)
-        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches)
+        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches, batches)
+    text = ByteStream(path, compression)
     if kind == "csv":
-        columns, rows = table_text.csv_rows(path, ByteStream(path, compression))
+        columns, rows = table_text.csv_rows(path, text)
     elif kind == "json":
-        rows = json_array.array_rows(path, ByteStream(path, compression))
+        rows = json_array.array_rows(path, text)
     else:
-        rows = json_lines.line_rows(path, ByteStream(path, compression))
-    return FileRows(path, kind, compression, columns, rows)
+        rows = json_lines.line_rows(path, text)
+    return FileRows(path, kind, compression, columns, rows, text)
 
 
 def _head(stream: ByteStream) -> bytes:

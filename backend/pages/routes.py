@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
+from backend.cluster import queue
 from backend.cluster import service as cluster
 from backend.datasets import service as datasets
 from backend.http.services import OwnerDep, Services, ServicesDep
@@ -27,6 +28,7 @@ from tunedeck.views import Page, PresetView, UploadView, WorkView
 router = APIRouter(include_in_schema=False)
 _NUM_RUNS = 100
 _NUM_ENTRIES = 500
+_NUM_WAITING = 50
 _DATA_MEND = "The address may be mistyped, or it has been deleted for good. Every data set is in the list of data."
 _RUN_MEND = "The address may be cut off or mistyped. Every run is in the list of runs."
 
@@ -130,7 +132,8 @@ def cluster_page(request: Request, services: ServicesDep) -> Response:
     now = time.time()
     hosts = cluster.list_hosts(services.database, services.settings, now)
     health = cluster.health(services.database, services.settings, services.background, now)
-    return _page(request, services, "cluster", hosts=hosts, health=health)
+    waiting = queue.look(services.database, services.settings, _NUM_WAITING, now)
+    return _page(request, services, "cluster", hosts=hosts, health=health, queue=waiting)
 
 
 def _page(request: Request, services: Services, name: str, **context: Any) -> Response:

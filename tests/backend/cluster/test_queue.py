@@ -57,6 +57,7 @@ def test_a_job_is_told_what_it_needs_what_is_free_and_when_it_may_start(client: 
         "needs 2 × H200 on one host; 2 free on gpu-1, but kept for head, which is before it"
     )
     assert told["small"]["expected_start_at"] is None
+    assert told["head"]["why"] in client.get("/cluster").text
     assert told["huge"]["why"] == ("needs 16 × H200 on one host; gpu-1, the largest host that takes jobs, has 8")
 
 

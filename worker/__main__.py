@@ -18,7 +18,7 @@ from worker.attempt import Attempt, Host
 from worker.attempts import Attempts
 from worker.greeter import Greeter
 from worker.joining import joined
-from worker.offer import offer_of
+from worker.offer import Offer, offer_of
 from worker.publisher import connect
 from worker.tasks import register_tasks
 
@@ -30,7 +30,8 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     try:
-        return serve(_settings(arguments.join), arguments.engine_module)
+        settings = _settings(arguments.join)
+        return serve(settings, offer_of(settings), arguments.engine_module)
     except TunedeckError as fault:
         logging.getLogger(__name__).error("%s; %s", fault.message, fault.mend)
         return 1
@@ -41,9 +42,8 @@ def _settings(join: bool) -> Settings:
     return joined(settings, connect(settings.resolved_redis_url())) if join else settings
 
 
-def serve(settings: Settings, engine_module: str) -> int:
+def serve(settings: Settings, offer: Offer, engine_module: str) -> int:
     """Runs until a signal ends it; returns the exit code."""
-    offer = offer_of(settings)
     bus = connect(settings.resolved_redis_url())
     host = Host(offer.name, settings, bus, offer.devices, engine_module)
     attempts = Attempts(lambda order: Attempt(order, host))

@@ -25,7 +25,7 @@ class Greeter(threading.Thread):
         facts: Callable[[], HostFacts | None],
         attempts: Attempts,
         interval_s: float,
-        faults: Callable[[], tuple[DeviceFault, ...]] = tuple,
+        faults: Callable[[], tuple[DeviceFault, ...]],
     ) -> None:
         super().__init__(name="greeter", daemon=True)
         self._bus = bus

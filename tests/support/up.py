@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -29,6 +30,7 @@ class Up:
     token: str
     settings: Settings
     process: subprocess.Popen[str]
+    join_url: str = ""
 
     def client(self) -> Client:
         return Client(self.url, self.token)
@@ -39,10 +41,10 @@ class Up:
 
 
 @contextmanager
-def running_up(data_dir: Path, roots: Sequence[Path] = ()) -> Iterator[Up]:
+def running_up(data_dir: Path, roots: Sequence[Path] = (), arguments: Sequence[str] = ()) -> Iterator[Up]:
     """A service whose worker has said hello. Models and data sets may also be registered below `roots`."""
     program = Path(sys.executable).with_name("tunedeck")
-    command = [str(program), "up", "--data-dir", str(data_dir), "--port", "0"]
+    command = [str(program), "up", "--data-dir", str(data_dir), "--port", "0", *arguments]
     given = json.dumps([str(root) for root in roots])
     env = {**os.environ, "PYTHONUNBUFFERED": "1", "TUNEDECK_MODEL_ROOTS": given, "TUNEDECK_DATASET_ROOTS": given}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env)
@@ -57,8 +59,15 @@ def _announced(process: subprocess.Popen[str], settings: Settings) -> Up:
     assert process.stdout is not None
     for line in process.stdout:
         if found := re.search(r"(http\S+)/login\?token=(\S+)", line):
-            up = Up(found[1], found[2], settings, process)
+            join_url = _join_url(process.stdout) if "--bus-listen" in process.args else ""  # type: ignore[operator]
+            up = Up(found[1], found[2], settings, process, join_url)
             with up.client() as client:
                 wait_for(client.hosts, "the worker", START_S)
             return up
     raise AssertionError("`tunedeck up` ended before it printed a login link")
+
+
+def _join_url(output: IO[str]) -> str:
+    """From the line after the one that says what joining hosts must see."""
+    output.readline()
+    return output.readline().split()[-1]

@@ -31,7 +31,8 @@ def choose_host(spec: JobSpec, hosts: Sequence[HostFacts], problems: list[Proble
     if wanted > available and launcher == "local":
         what = "GPUs" if kind == "cuda" else "CPU cores"
         message = f"{wanted} devices were asked for, the largest host ({largest.name}) has {available} {what}"
-        problems.append(Problem(_FIELD, wanted, message, f"ask for at most {available}"))
+        mend = f"ask for at most {available}, or set resources.launcher to ray to use several hosts"
+        problems.append(Problem(_FIELD, wanted, message, mend))
     return largest
 
 

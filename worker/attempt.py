@@ -123,6 +123,7 @@ class Attempt:
                     return
                 if self._is_stop_wanted():
                     self._folder.stop_request.touch()
+                    supervisor.must_end_within(self._host.settings.stop_grace_s)
                 self._pause(progress)
         finally:
             supervisor.wait()

@@ -1,13 +1,16 @@
 """The worker's side of one supervisor process: starts it, lets go of it, reads what it left.
 
-The pipe to its standard input is the leash: closing it, or dying, makes the supervisor end its tree.
+The pipe to its standard input is the leash: closing it, or dying, makes the supervisor end its tree. A supervisor that
+is told to end and does not, because it is stopped or hangs, is killed, and its tree after it: devices must come free.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import subprocess
 import sys
+import time
 
 from pydantic import ValidationError
 
@@ -22,6 +25,9 @@ from worker.supervisor.strays import end_strays
 
 logger = logging.getLogger(__name__)
 
+# For SIGTERM, SIGKILL and the exit report of a supervisor that is well.
+ENDING_S = 10.0
+
 
 class SupervisorProcess:
     """A running `python -m worker.supervisor`."""
@@ -29,6 +35,7 @@ class SupervisorProcess:
     def __init__(self, process: subprocess.Popen[bytes], folder: RunFolder) -> None:
         self._process = process
         self._folder = folder
+        self._overdue_at = math.inf
 
     @classmethod
     def start(
@@ -51,7 +58,13 @@ class SupervisorProcess:
         return self._process.pid
 
     def has_ended(self) -> bool:
+        if time.monotonic() > self._overdue_at:
+            self._kill()
         return self._process.poll() is not None
+
+    def must_end_within(self, stop_grace_s: float) -> None:
+        """From now on, or from the first call: it enforces this itself, unless something is wrong with it."""
+        self._overdue_at = min(self._overdue_at, time.monotonic() + stop_grace_s + ENDING_S)
 
     def release(self) -> None:
         """Have the tree ended at once. Returns immediately; may be called again."""
@@ -61,9 +74,17 @@ class SupervisorProcess:
     def wait(self) -> None:
         """Returns when every process of the attempt is gone and nothing is half done, also if the supervisor died."""
         self.release()
+        try:
+            self._process.wait(ENDING_S)
+        except subprocess.TimeoutExpired:
+            self._kill()
         if self._process.wait() != 0:
             end_strays(self._folder)
             remove_leftovers(self._folder)
+
+    def _kill(self) -> None:
+        logger.error("the supervisor %d did not end when it was told to, and is killed", self.pid)
+        self._process.kill()
 
     def exit_report(self) -> ExitReport:
         """What it wrote last of all; where it was killed before that, an end without outcome, so that the backend

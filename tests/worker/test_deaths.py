@@ -49,6 +49,17 @@ def test_kill_9_of_the_supervisor_leaves_no_process_and_the_job_is_given_back(
     assert not half_done.exists()
 
 
+def test_a_supervisor_that_is_stopped_is_killed_with_its_tree_after_the_grace(
+    worker: WorkerProcess, backend: BackendStandIn
+) -> None:
+    supervisor, below = _begin_family(worker, backend)
+    os.kill(supervisor, signal.SIGSTOP)
+    backend.write_control(order("family", FOR_EVER), desired="stop")
+    backend.read_until(lambda: backend.ends(order("family", FOR_EVER)), 30)
+    assert _are_gone(below)
+    assert not psutil.pid_exists(supervisor)
+
+
 def test_an_engine_that_ends_leaves_no_child_behind(worker: WorkerProcess, backend: BackendStandIn) -> None:
     job = order("family", 100)
     backend.begin(job)

@@ -26,6 +26,7 @@ def make_app(settings: Settings, host: str) -> Celery:
         task_serializer="json",
         accept_content=["json"],
         worker_pool="threads",
+        worker_consumer="worker.consumer:SteadyConsumer",
         worker_concurrency=CONCURRENCY,
         worker_prefetch_multiplier=1,
         worker_disable_prefetch=True,

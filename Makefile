@@ -6,9 +6,11 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 BIN := $(VENV)/bin
+ROUNDS := 3
+SEED := 1
 INPUTS := pyproject.toml constraints/cpu.txt scripts/install.sh
 
-.PHONY: help demo up test ray lint clean
+.PHONY: help demo up test chaos ray lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
@@ -26,6 +28,14 @@ test: $(VENV)/.installed-dev lint ## all checks and all tests
 
 ray: $(VENV)/.installed-dev ## a Ray cluster of two nodes that loses one; needs root for network namespaces
 	@$(BIN)/pytest tests/ray -m nodes
+
+chaos: $(VENV)/.installed-dev ## break everything, ROUNDS times, on SQLite and PostgreSQL; a JSON row a fault
+	@failed=0; \
+	$(BIN)/python -m tests.chaos.schedules 1000 $(SEED) || failed=1; \
+	for database in sqlite postgresql; do \
+		$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $$database || failed=1; \
+	done; \
+	exit $$failed
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter
 	@echo "ruff" && $(BIN)/ruff check && $(BIN)/ruff format --check

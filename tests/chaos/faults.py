@@ -11,9 +11,12 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 
 import psutil
 
-from tests.chaos.service import LEASE_S, Member
+from tests.chaos.engine import CHECKPOINT_BYTES
+from tests.chaos.service import LEASE_S, Member, Service
 from tests.chaos.trial import Fault, Trial
+from tests.support.postgres import PostgresServer
 from tests.support.valkey import ValkeyServer
+from tunedeck.actions import Cancel
 from tunedeck.beat import read_beat
 from tunedeck.bus import EVENTS_STREAM, control_key, message_adapter
 from tunedeck.lifecycle import JobState
@@ -23,7 +26,6 @@ OVER_A_LEASE_S = LEASE_S + 2.0
 # The launcher names the rank and the job fails, or is tried again: either way it ends once.
 _ENDED = frozenset({JobState.SUCCEEDED, JobState.FAILED})
 _CANCELLED = frozenset({JobState.CANCELLED})
-_spared = partial(Fault, spares_engine=True)
 _HANGS_AFTER_3_S = {"parallelism": {"distributed_timeout_minutes": 0.05}}
 
 Act = Callable[[Trial], None]
@@ -109,9 +111,85 @@ def _tear_last_line(trial: Trial) -> None:
     os.kill(_rank(0)(trial), SIGKILL)
 
 
+def _lose_wake_up(trial: Trial) -> None:
+    """A worker takes the message of an attempt from the bus and dies before it has claimed the attempt."""
+    worker = trial.other_worker
+    worker.stop()
+    trial.look_at_another_job()
+    time.sleep(0.5)
+    worker.kill()
+    worker.start()
+
+
+def _remove_old_leader(trial: Trial) -> None:
+    trial.service.remove_backend(0)
+
+
+def _wake_old_leader(trial: Trial) -> None:
+    """It must find out that another leads; then it may go."""
+    trial.service.backends[0].go_on()
+    time.sleep(2.0)
+    trial.service.remove_backend(0)
+
+
+def _start_valkey_and_kill_supervisor(trial: Trial) -> None:
+    """The next attempt needs a message to a worker that had lost its connection for long."""
+    trial.service.valkey.start()
+    time.sleep(1.0)
+    os.kill(_supervisor(trial), SIGKILL)
+
+
+def _has_postgres(service: Service) -> bool:
+    return service.postgres is not None
+
+
+def _on_postgres(act: Callable[[PostgresServer], None]) -> Act:
+    def on_it(trial: Trial) -> None:
+        assert trial.service.postgres is not None
+        act(trial.service.postgres)
+
+    return on_it
+
+
+def _has_small_disk_for_runs(service: Service) -> bool:
+    return service.runs_disk is not None
+
+
+def _has_small_disk_for_database(service: Service) -> bool:
+    return service.database_disk is not None and service.postgres is None
+
+
+def _fill_runs(num_free_bytes: int) -> Act:
+    def act(trial: Trial) -> None:
+        assert trial.service.runs_disk is not None
+        trial.service.runs_disk.fill(num_free_bytes)
+
+    return act
+
+
+def _free_runs(trial: Trial) -> None:
+    assert trial.service.runs_disk is not None
+    trial.service.runs_disk.free()
+
+
+def _fill_database(trial: Trial) -> None:
+    assert trial.service.database_disk is not None
+    trial.service.database_disk.fill()
+
+
+def _free_database(trial: Trial) -> None:
+    assert trial.service.database_disk is not None
+    trial.service.database_disk.free()
+
+
 def _cancel(trial: Trial) -> None:
     with trial.service.client() as client:
         client.cancel(trial.job_id)
+
+
+def _cancel_at_once(trial: Trial) -> None:
+    with trial.service.client() as client:
+        client.act(trial.job_id, Cancel(checkpoint=False))
 
 
 def _stop_until_killed(trial: Trial) -> None:
@@ -119,6 +197,16 @@ def _stop_until_killed(trial: Trial) -> None:
     os.kill(_rank(0)(trial), SIGSTOP)
     _cancel(trial)
 
+
+def _cancel_under_stopped_supervisor(trial: Trial) -> None:
+    os.kill(_supervisor(trial), SIGSTOP)
+    _cancel(trial)
+
+
+_spared = partial(Fault, spares_engine=True)
+_beside_another = partial(_spared, outlived=True, prepare=Service.add_backend)
+_on_postgresql = partial(_spared, lasts_s=2.0, needs=_has_postgres)
+_on_full_disk = partial(Fault, heal=_free_runs, outlived=True, ends=_ENDED, needs=_has_small_disk_for_runs)
 
 DEATHS = (
     Fault("kill -9 worker", _on_worker(Member.kill), _on_worker(Member.start)),
@@ -139,13 +227,42 @@ STOPS = (
     _spared("SIGSTOP backend", _on_backend(Member.stop), _on_backend(Member.go_on), lasts_s=OVER_A_LEASE_S),
     _spared("SIGSTOP Valkey", _on_valkey(ValkeyServer.freeze), _on_valkey(ValkeyServer.go_on), lasts_s=OVER_A_LEASE_S),
 )
+BACKENDS = (
+    _beside_another("kill -9 leading backend of two", _on_backend(Member.kill), _remove_old_leader),
+    _beside_another("SIGSTOP leading backend of two", _on_backend(Member.stop), _wake_old_leader),
+)
+POSTGRES = (
+    _on_postgresql("PostgreSQL restarted", _on_postgres(PostgresServer.stop), _on_postgres(PostgresServer.start)),
+    _on_postgresql("PostgreSQL crashes", _on_postgres(PostgresServer.kill), _on_postgres(PostgresServer.start)),
+)
+# On a tmpfs of their own; left out where this user may not mount one.
+DISKS = (
+    _on_full_disk("disk full for events", _fill_runs(0)),
+    _on_full_disk("disk full for checkpoint", _fill_runs(CHECKPOINT_BYTES // 2)),
+    _spared(
+        "disk full for database",
+        _fill_database,
+        _free_database,
+        lasts_s=OVER_A_LEASE_S,
+        needs=_has_small_disk_for_database,
+    ),
+)
 OTHERS = (
     _spared("clock jumps an hour ahead", _clock(HOUR_S), _clock(0), lasts_s=OVER_A_LEASE_S),
     _spared("clock jumps an hour back", _clock(-HOUR_S), _clock(0), lasts_s=OVER_A_LEASE_S),
     _spared("messages are doubled", _double_messages),
     _spared("messages are lost", _lose_messages),
+    Fault("wake-up is lost with its worker", _lose_wake_up),
+    Fault(
+        "Valkey away for 20 s, then kill -9 supervisor",
+        _on_valkey(ValkeyServer.die),
+        _start_valkey_and_kill_supervisor,
+        lasts_s=20.0,
+    ),
     Fault("torn last line", _tear_last_line, ends=_ENDED),
-    Fault("cancel, with a last checkpoint", _cancel, ends=_CANCELLED),
-    Fault("cancel of a rank that does not answer", _stop_until_killed, ends=_CANCELLED),
+    Fault("cancel, with a last checkpoint", _cancel, ends=_CANCELLED, goal_s=60.0),
+    Fault("cancel, without a last checkpoint", _cancel_at_once, ends=_CANCELLED, goal_s=10.0),
+    Fault("cancel of a rank that does not answer", _stop_until_killed, ends=_CANCELLED, goal_s=60.0),
+    Fault("cancel under a stopped supervisor", _cancel_under_stopped_supervisor, ends=_CANCELLED, goal_s=60.0),
 )
-FAULTS = {fault.name: fault for fault in (*DEATHS, *STOPS, *OTHERS)}
+FAULTS = {fault.name: fault for fault in (*DEATHS, *STOPS, *BACKENDS, *POSTGRES, *DISKS, *OTHERS)}

@@ -104,8 +104,10 @@ def _double_runs(session: Session, service: Service, job_id: str) -> list[str]:
 
 
 def _final_states(session: Session, job_id: str) -> list[JobState]:
-    query = select(TransitionRow.to_state).where(TransitionRow.job_id == job_id, TransitionRow.to_state.in_(FINAL))
-    return [JobState(state) for state in session.scalars(query)]
+    """A line of the history that leaves the state as it was is a wish, and no end."""
+    changes = TransitionRow.from_state != TransitionRow.to_state
+    query = select(TransitionRow.to_state).where(TransitionRow.job_id == job_id, changes)
+    return [JobState(state) for state in session.scalars(query) if state in FINAL]
 
 
 def _reserved(service: Service, job_id: str) -> list[str]:

@@ -8,11 +8,13 @@ read directly, because a backend that is dead cannot be asked.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,6 +23,8 @@ import redis
 
 from backend.db.database import Database
 from tests.support.backend import write_dataset, write_model
+from tests.support.postgres import TEMPLATE, PostgresServer
+from tests.support.small_disk import SmallDisk
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_for
 from tunedeck.client import Client
@@ -33,6 +37,7 @@ HOSTS = ("one", "two")
 LEASE_S = 3.0
 HEARTBEAT_S = 0.3
 STOP_GRACE_S = 4.0
+_DISK_MIB = 256
 
 
 class Member:
@@ -67,8 +72,10 @@ class Member:
 class Service:
     """`folder` must have a path of at most 80 characters: a Unix socket lies in it."""
 
-    def __init__(self, folder: Path, log: IO[bytes], database_url: str) -> None:
+    def __init__(self, folder: Path, log: IO[bytes], postgres: PostgresServer | None, database_url: str) -> None:
         self.folder = folder
+        self.postgres = postgres
+        self.runs_disk, self.database_disk = _small_disk(folder / "data" / "runs"), _small_disk(folder / "database")
         self._log = log
         self._clock = folder / "clock"
         self.set_clock(0)
@@ -123,6 +130,10 @@ class Service:
         self.backends.pop(index).kill()
         self._ports.pop(index)
 
+    def forget(self, job_id: str) -> None:
+        """Remove its run folders, so that a long run of many jobs needs no large disk."""
+        shutil.rmtree(self.settings.data_dir / "runs" / job_id)
+
     def processes_of(self, job_id: str) -> list[psutil.Process]:
         """Supervisors, launchers and ranks of a job, whoever their parent is."""
         return list(_processes_below(self.settings.data_dir / "runs" / job_id))
@@ -133,6 +144,9 @@ class Service:
         wait_for(lambda: not list(_processes_below(self.settings.data_dir)), "the end of all processes")
         self.valkey.stop()
         self.database.close()
+        for disk in (self.runs_disk, self.database_disk):
+            if disk is not None:
+                disk.unmount()
 
     def _backend(self, port: int) -> Member:
         settings = self.settings.model_copy(update={"port": port})
@@ -166,13 +180,24 @@ class Service:
 
 
 @contextmanager
-def running_service(folder: Path, database_url: str = "") -> Iterator[Service]:
-    with (folder / "processes.log").open("ab") as log:
-        service = Service(folder, log, database_url)
-        try:
-            yield service
-        finally:
-            service.close()
+def running_service(postgres: PostgresServer | None = None) -> Iterator[Service]:
+    """On a new database, of `postgres` or, without one, of SQLite."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td-")))
+        log = stack.enter_context((folder / "processes.log").open("ab"))
+        url = f"sqlite:///{folder}/database/tunedeck.db"
+        if postgres is not None:
+            url = stack.enter_context(postgres.database(TEMPLATE))
+        service = Service(folder, log, postgres, url)
+        stack.callback(service.close)
+        yield service
+
+
+def _small_disk(folder: Path) -> SmallDisk | None:
+    try:
+        return SmallDisk(folder, _DISK_MIB)
+    except PermissionError:
+        return None
 
 
 def _processes_below(folder: Path) -> Iterator[psutil.Process]:

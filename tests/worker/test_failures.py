@@ -15,6 +15,7 @@ import pytest
 
 from tests.engine.conftest import sums, tiny_qwen3
 from tests.engine.tiny import events, resolved_spec
+from tests.support.small_disk import SmallDisk
 from tests.worker.orders import order
 from tests.worker.worker_process import ROOT, wait_until
 from tunedeck.beat import read_beat
@@ -121,12 +122,12 @@ def test_a_killed_rank_ends_the_run_with_its_number_and_what_it_held(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 6 MiB of its own."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("mounting a file system needs more rights than this user has")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
+    try:
+        disk = SmallDisk(tmp_path / "disk", 6)
+    except PermissionError as fault:
+        pytest.skip(str(fault))
+    yield disk.folder
+    disk.unmount()
 
 
 def test_a_full_disk_ends_the_run_and_leaves_its_last_checkpoint(

@@ -33,14 +33,14 @@ class Run:
         command = [sys.executable, "-m", "worker.supervisor", str(self.folder.root)]
         command += ["--engine-module", "tests.worker.fake_engine", "--device", "cpu", "--threads-per-process", "1"]
         command += ["--num-processes", str(2 * num_cpus), "--num-nodes", "2", "--stop-grace-s", "20"]
-        command += ["--launcher", "ray", "--ray-address", cluster.address]
+        command += ["--distributed-timeout-s", "3", "--launcher", "ray", "--ray-address", cluster.address]
         self.supervisor = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, **QUIET}, cwd=ROOT)
 
     def log(self) -> str:
         return self.folder.engine_log.read_text() if self.folder.engine_log.exists() else ""
 
     def report(self) -> ExitReport:
-        assert self.supervisor.wait(60) == 0
+        assert self.supervisor.wait(120) == 0
         return ExitReport.model_validate_json(self.folder.exit_report.read_bytes())
 
     def processes(self) -> list[psutil.Process]:
@@ -106,6 +106,16 @@ def test_what_ray_cannot_grant_now_waits_in_its_queue_until_nobody_wants_it(
 
 
 @pytest.mark.nodes
+def test_the_watchdog_sees_a_rank_that_hangs_and_has_its_stacks_written(
+    one_node: OneNode, tmp_path: Path, started: list[Run]
+) -> None:
+    started.append(run := Run(one_node, tmp_path, "stopped", FOR_EVER))
+    report = run.report()
+    assert (report.outcome, report.code, report.scene.rank) == ("failed", "rank_hung", 0), run.log()
+    assert "the stacks of all threads" in run.log()
+
+
+@pytest.mark.nodes
 def test_a_killed_supervisor_takes_the_ranks_of_every_node_along(
     one_node: OneNode, tmp_path: Path, started: list[Run]
 ) -> None:
@@ -130,3 +140,13 @@ def test_a_worker_speaks_for_the_cluster(one_node: OneNode) -> None:
         )
     finally:
         watch.stop()
+
+
+@pytest.mark.nodes
+def test_a_lost_cluster_is_told_as_a_lost_host(tmp_path: Path, started: list[Run]) -> None:
+    with OneNode(num_cpus=2) as cluster:
+        started.append(run := Run(cluster, tmp_path, "together", FOR_EVER))
+        wait_for(run.has_begun, "the first event")
+    report = run.report()
+    assert (report.outcome, report.code) == ("failed", "host_lost"), run.log()
+    wait_for(lambda: run.processes() == [], "the end of all processes")

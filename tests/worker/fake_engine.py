@@ -21,6 +21,7 @@ from typing import Any
 from tunedeck.beat import Beat
 from tunedeck.fault import FaultScene
 from tunedeck.run_folder import RunFolder
+from worker.engine.process import die_with_launcher
 
 STEP_S = 0.005
 
@@ -38,6 +39,7 @@ class Voice:
 
 
 def main() -> int:
+    die_with_launcher()
     spec = json.loads(Path(sys.argv[1]).read_text())
     folder = RunFolder(Path(sys.argv[2]))
     behaviour, num_steps = spec["name"], spec["batching"]["train_iters"]

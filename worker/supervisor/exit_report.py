@@ -44,7 +44,8 @@ def exit_report(folder: RunFolder, ended: Ended) -> ExitReport:
     end = next((event for event in reversed(events) if isinstance(event, EndEvent)), None)
     if end is not None and end.outcome != "failed":
         return _report(end.outcome, ended, "", end.why)
-    if told_by_launcher := fault_left_at(folder.launcher_fault):
+    told_by_launcher = fault_left_at(folder.launcher_fault)
+    if told_by_launcher is not None and ended.ending is Ending.BY_ITSELF:
         return _failed(ended, told_by_launcher, log_tail)
     if ended.returncode == 0 and not events and folder.stop_request.exists():
         return _report("stopped", ended, "", "stopped before the engine was started")

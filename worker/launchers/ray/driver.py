@@ -56,19 +56,23 @@ def main() -> int:
     parser.add_argument("--address", default="auto", help="of the cluster's head")
     arguments = parser.parse_args()
     launch = launch_of(arguments)
+    # Said beforehand and taken back at the end: Ray ends a process that has lost its cluster before it can say a word.
+    _leave(launch.folder, HostLost(f"the Ray cluster {arguments.address} was lost", MEND))
     try:
         ray.init(address=arguments.address, namespace="tunedeck", log_to_driver=False, logging_level="WARNING")
     except (ConnectionError, RuntimeError) as fault:
         return _give_up(launch.folder, HostLost(f"the Ray cluster {arguments.address} does not answer: {fault}", MEND))
     requests = Requests(launch.folder)  # after ray.init, which takes SIGTERM for itself
     try:
-        return _run(launch, requests)
-    except ClusterUnfit as fault:
+        returncode = _run(launch, requests)
+    except (ClusterUnfit, HostLost) as fault:
         return _give_up(launch.folder, fault)
     except NodeLost as fault:
         return _give_up(launch.folder, HostLost(f"a node was lost while the attempt began: {fault}", MEND))
     finally:
         ray.shutdown()
+    launch.folder.launcher_fault.unlink()
+    return returncode
 
 
 def _run(launch: Launch, requests: Requests) -> int:
@@ -86,7 +90,7 @@ def _run(launch: Launch, requests: Requests) -> int:
         _follow(agents, requests)
     finally:
         agents.end()
-    return _outcome(launch.folder, agents, requests)
+    return _outcome(agents, requests)
 
 
 def _follow(agents: Agents, requests: Requests) -> None:
@@ -104,10 +108,11 @@ def _follow(agents: Agents, requests: Requests) -> None:
             settled_at = min(settled_at, time.monotonic() + SETTLE_S)
 
 
-def _outcome(folder: RunFolder, agents: Agents, requests: Requests) -> int:
+def _outcome(agents: Agents, requests: Requests) -> int:
+    """Raises HostLost."""
     if agents.lost:
         number, reason = next(iter(agents.lost.items()))
-        return _give_up(folder, HostLost(f"the node {agents.addresses[number]} was lost: {reason}", MEND))
+        raise HostLost(f"the node {agents.addresses[number]} was lost: {reason}", MEND)
     if requests.is_ended:
         return ENDED_BY_SIGNAL
     has_all = len(agents.returncodes) == len(agents.addresses)
@@ -116,8 +121,13 @@ def _outcome(folder: RunFolder, agents: Agents, requests: Requests) -> int:
 
 def _give_up(folder: RunFolder, error: TunedeckError) -> int:
     _say(error.message)
-    Fault.of(error, FaultScene()).leave_at(folder.launcher_fault)
+    folder.launcher_fault.unlink()
+    _leave(folder, error)
     return 1
+
+
+def _leave(folder: RunFolder, error: TunedeckError) -> None:
+    Fault.of(error, FaultScene()).leave_at(folder.launcher_fault)
 
 
 def _say(text: str) -> None:

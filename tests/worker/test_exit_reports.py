@@ -13,8 +13,10 @@ from tests.support.jobs import event_line
 from tests.worker.orders import FOR_EVER, order
 from tests.worker.worker_process import ROOT, wait_until
 from tunedeck.bus import ExitReport
+from tunedeck.fault import Fault
 from tunedeck.run_folder import RunFolder
 from worker.claim import claim
+from worker.launchers.choice import launcher_named
 from worker.launchers.launcher import Launch
 from worker.launchers.local import LocalLauncher
 from worker.supervisor.exit_report import exit_report
@@ -158,3 +160,26 @@ def test_gpus_are_counted_among_those_that_the_worker_sees(tmp_path: Path) -> No
     launch = Launch(RunFolder(tmp_path), "worker.engine", 2, 1, "cuda", (1, 3), "")
     assert LocalLauncher().environment(launch, {})["CUDA_VISIBLE_DEVICES"] == "1,3"
     assert LocalLauncher().environment(launch, {"CUDA_VISIBLE_DEVICES": "4,5,6,7"})["CUDA_VISIBLE_DEVICES"] == "5,7"
+
+
+def test_a_launcher_that_knows_the_reason_is_believed_before_the_ranks(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path)
+    run.launcher_fault.parent.mkdir()
+    told = event_line("error", 1, code="rank_lost", message="another rank is gone", mend="")
+    run.events.write_text(told + "\n" + event_line("end", 2, outcome="failed", step=4) + "\n")
+    Fault(code="host_lost", message="the node 10.0.0.2 was lost", mend="").leave_at(run.launcher_fault)
+    ended = Ended(Ending.BY_ITSELF, returncode=1, stop_grace_s=1.0, num_oom_kills=0, num_free_bytes=1 << 40)
+    report = exit_report(run, ended)
+    assert (report.outcome, report.code, report.message) == ("failed", "host_lost", "the node 10.0.0.2 was lost")
+
+
+def test_the_driver_of_ray_knows_how_to_reach_its_cluster_and_none_of_the_services_secrets(tmp_path: Path) -> None:
+    launch = Launch(RunFolder(tmp_path), "worker.engine", 4, 1, "cpu", (), "", num_nodes=2, is_spread=True)
+    launcher = launcher_named("ray", "10.0.0.1:6379")
+    given = {"PATH": "/bin", "RAY_AUTH_MODE": "token", "TUNEDECK_REDIS_URL": "redis://:secret@bus"}
+    environment = launcher.environment(launch, given)
+    assert environment["RAY_AUTH_MODE"] == "token"
+    assert not any("secret" in value for value in environment.values())
+    command = launcher.command(launch)
+    assert command[-2:] == ["--address", "10.0.0.1:6379"]
+    assert "--spread" in command

@@ -66,7 +66,7 @@ def test_a_file_may_be_cut_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert prepared(path) == whole
 
 
-@pytest.mark.parametrize("name", ["data.jsonl.gz", "data.parquet"])
+@pytest.mark.parametrize("name", ["data.json", "data.jsonl.gz", "data.parquet"])
 def test_several_processes_write_what_one_writes(tmp_path: Path, in_parts: None, name: str) -> None:
     path = write(tmp_path, ROWS, name)
     several = prepared(path, num_processes=2)

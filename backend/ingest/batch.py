@@ -13,9 +13,10 @@ from typing import Any, cast
 from sqlalchemy import Table, select
 from sqlalchemy.orm import Session, defer
 
-from backend.db.tables import AttemptRow, EventRow, HostRow, JobRow
+from backend.db.tables import AttemptRow, EventRow, JobRow
 from backend.db.upsert import insert_new
 from backend.ingest import checkpoints, device_faults, endings, lines, log_lines
+from backend.ingest.hosts import Hosts
 from backend.ingest.summary import Summary
 from backend.jobs.transitions import transition
 from tunedeck.bus import BusMessage, EndedMessage, EventsMessage, HeartbeatMessage, HelloMessage, LogMessage
@@ -26,6 +27,8 @@ from tunedeck.settings import Settings
 
 EVENTS = cast(Table, EventRow.__table__)
 WHO = "worker"
+# By what share of itself a lease may be shorter than it is said to be.
+LEASE_SLACK = 0.05
 AttemptKey = tuple[str, int]
 
 
@@ -43,6 +46,7 @@ class Batch:
         self._now = now
         self._live = _live_attempts(session, messages)
         says_hello = any(isinstance(message, HelloMessage) for message in messages)
+        self._hosts = Hosts(session, messages, now, settings.lease_s)
         self._faulty = device_faults.known(session) if says_hello else {}
         self._rows: list[dict[str, Any]] = []
 
@@ -55,19 +59,10 @@ class Batch:
         self._flush_rows()
 
     def _hello(self, message: HelloMessage) -> None:
-        facts = message.facts
-        self._session.merge(
-            HostRow(
-                name=facts.name,
-                facts=facts.model_dump(mode="json"),
-                num_devices=len(facts.devices),
-                last_seen_at=self._now,
-            )
-        )
+        self._hosts.hear(message)
         if message.faults or self._faulty:
-            self._session.flush()
-            device_faults.store(self._session, self._faulty, facts.name, message.faults, self._now)
-        self.frees_or_offers_devices = True
+            device_faults.store(self._session, self._faulty, message.facts.name, message.faults, self._now)
+        self.frees_or_offers_devices |= self._hosts.has_news
         for job_id, number in message.attempts:
             if found := self._live.get((job_id, number)):
                 self._sign_of_life(*found)
@@ -95,7 +90,10 @@ class Batch:
                 del self._live[key]
 
     def _sign_of_life(self, job: JobRow, attempt: AttemptRow) -> None:
-        attempt.lease_expires_at = self._now + self._settings.lease_s
+        lease_expires_at = self._now + self._settings.lease_s
+        # A lease that was given a moment ago is as good as a new one, and each costs an UPDATE.
+        if abs(lease_expires_at - attempt.lease_expires_at) > LEASE_SLACK * self._settings.lease_s:
+            attempt.lease_expires_at = lease_expires_at
         if job.state == JobState.PLACING:
             self._transition(job, JobState.STARTING, f"{attempt.host} has begun")
 

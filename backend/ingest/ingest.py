@@ -57,7 +57,7 @@ class Ingest:
         self._wake_scheduler = wake_scheduler
         self._is_watched = is_watched
         self._stream = EventStream(bus)
-        self._announcements = Announcements()
+        self._announcements = Announcements(is_watched)
         self.hearing = Hearing(settings.lease_s)
         self._complained: set[AttemptKey] = set()
 
@@ -89,6 +89,8 @@ class Ingest:
     def _read(self) -> Entries:
         """What the bus holds. What only a chart or a log would show may gather for a while that nobody looks at one."""
         entries = self._ask(BLOCK_S)
+        while entries.is_full and entries.has_room:
+            entries += self._ask(0.0)
         deadline = time.monotonic() + UNWATCHED_LINGER_S
         while entries.may_wait and time.monotonic() < deadline and not self._is_watched():
             time.sleep(UNWATCHED_LOOK_S)

@@ -18,8 +18,11 @@ from tunedeck.bus import EVENTS_STREAM, BusMessage, EventsMessage, HeartbeatMess
 
 log = logging.getLogger(__name__)
 
-# × 64 KiB a message: at most 4 MiB and some ten thousand events in one transaction, about a second of the write lock.
+# × 64 KiB a message: at most 4 MiB and some ten thousand events in one read.
 MOST_ENTRIES = 64
+# What one transaction takes in, about a second of the write lock: few large messages, or many small ones.
+MOST_BYTES = 2 << 20
+MOST_MESSAGES = 640
 BLOCK_S = 0.5
 
 
@@ -30,16 +33,23 @@ class Entries:
     """"": nothing came."""
     is_full: bool
     """Whether more may be waiting."""
+    num_bytes: int = 0
+
+    @property
+    def has_room(self) -> bool:
+        """Whether another read may go into the same transaction."""
+        return self.num_bytes < MOST_BYTES and len(self.messages) < MOST_MESSAGES
 
     @property
     def may_wait(self) -> bool:
         """Whether nothing but points, log lines and signs of life came, and there is room for more."""
         routine = EventsMessage | LogMessage | HeartbeatMessage
         is_routine = bool(self.messages) and all(isinstance(message, routine) for message in self.messages)
-        return is_routine and len(self.messages) < MOST_ENTRIES and not self.is_full
+        return is_routine and self.has_room and not self.is_full
 
     def __add__(self, later: Entries) -> Entries:
-        return Entries(self.messages + later.messages, later.last_id or self.last_id, later.is_full)
+        num_bytes = self.num_bytes + later.num_bytes
+        return Entries(self.messages + later.messages, later.last_id or self.last_id, later.is_full, num_bytes)
 
     def age_s(self) -> float:
         """How long ago the bus got the newest of them, in seconds."""
@@ -67,7 +77,8 @@ class EventStream:
         self._last_id = entries[-1][0]
         parsed = (_parse(entry_id, fields) for entry_id, fields in entries)
         messages = tuple(message for message in parsed if message is not None)
-        return Entries(messages, self._last_id, is_full=len(entries) == MOST_ENTRIES)
+        num_bytes = sum(len(fields.get("m", "")) for _, fields in entries)
+        return Entries(messages, self._last_id, len(entries) == MOST_ENTRIES, num_bytes)
 
     def remove_up_to(self, last_id: str) -> None:
         milliseconds, _, number = last_id.partition("-")

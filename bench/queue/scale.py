@@ -1,7 +1,7 @@
 """A full cluster: how long the scheduler takes to decide, and how late what workers say is stored.
 
-Goals: placement decision p99 below 200 ms, ingest lag p99 below 1 s. Each host runs five jobs, one of four GPUs and four
-of one, and as many kinds wait; jobs end all the time, so that there is always something to decide.
+Goals: placement decision p99 below 200 ms, ingest lag p99 below 1 s. Each host runs five jobs, one of four GPUs and
+four of one, and such jobs wait; jobs end all the time, so that there is always something to decide.
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ class Background:
         self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.hearing)
         housekeeping = Housekeeping(settings, database, uploads, preview, self._leadership)
         self._leader_loop = Loop("leader", self._leadership.renew, RENEWAL_S)
-        self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S)
+        self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, rest_share=1.0)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
         self._housekeeping_loop = Loop("housekeeping", housekeeping.sweep, SWEEP_EVERY_S)

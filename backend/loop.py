@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 log = logging.getLogger(__name__)
@@ -18,13 +19,18 @@ LONGEST_PAUSE_S = 2.0
 
 
 class Loop:
-    """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own."""
+    """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own.
 
-    def __init__(self, name: str, round_: Callable[[], None], interval_s: float) -> None:
+    `rest_share`: for what share of the time of each round it rests before the next, however often it is woken, so that
+    what is woken by everything that happens leaves others their part of the processor.
+    """
+
+    def __init__(self, name: str, round_: Callable[[], None], interval_s: float, rest_share: float = 0.0) -> None:
         self.name = name
         self.fault = ""
         self._round = round_
         self._interval_s = interval_s
+        self._rest_share = rest_share
         self._pause_s = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -49,6 +55,7 @@ class Loop:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
+            began = time.monotonic()
             try:
                 self._round()
             except Exception as fault:
@@ -56,6 +63,7 @@ class Loop:
                 self._stopping.wait(self._pause_s)
             else:
                 self._recover()
+                self._stopping.wait(self._rest_share * (time.monotonic() - began))
                 self._wake.wait(self._interval_s)
             self._wake.clear()
 

@@ -10,8 +10,8 @@ import json
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Table, TextClause, text
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import JSON, Dialect, Table, TextClause, text
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 
@@ -19,16 +19,16 @@ def insert_new(session: Session, table: Table, rows: list[dict[str, Any]]) -> No
     """Insert `rows`, leaving out those that clash with one that is there. All must have the same keys."""
     if not rows:
         return
-    if session.get_bind().dialect.name == "postgresql":
+    dialect = session.get_bind().dialect
+    if dialect.name == "postgresql":
         names = tuple(rows[0])
-        session.execute(_insert_arrays(table, names), {name: _array(table, name, rows) for name in names})
+        session.execute(_insert_arrays(dialect, table, names), {name: _array(table, name, rows) for name in names})
     else:
         session.execute(sqlite.insert(table).on_conflict_do_nothing(), rows)
 
 
 @cache
-def _insert_arrays(table: Table, names: tuple[str, ...]) -> TextClause:
-    dialect = postgresql.dialect()
+def _insert_arrays(dialect: Dialect, table: Table, names: tuple[str, ...]) -> TextClause:
     arrays = ", ".join(f"CAST(:{name} AS {table.c[name].type.compile(dialect)}[])" for name in names)
     into = f"{table.name} ({', '.join(names)})"
     return text(f"INSERT INTO {into} SELECT * FROM unnest({arrays}) ON CONFLICT DO NOTHING")

@@ -20,11 +20,10 @@ def expire(
 ) -> list[tuple[str, int]]:
     """End every live attempt whose lease was over at `heard_until`, the unix time up to which all signs of life are
     stored. Returns (job id, attempt) of those that must be fenced out."""
-    expired = [
-        (job, attempt)
-        for job, attempt in queries.live_attempts(session)
-        if is_over(attempt.lease_expires_at, now, heard_until, lease_s)
+    over = [
+        key for key, expires_at in queries.leases(session).items() if is_over(expires_at, now, heard_until, lease_s)
     ]
+    expired = queries.attempts(session, over)
     for job, attempt in expired:
         why = f"{attempt.host} gave no sign of life for more than {lease_s:g} s"
         attempt_lost(session, job, attempt, why, policy, WHO, now)

@@ -26,7 +26,7 @@ from tunedeck.resolved import ResolvedHardware, ResolvedSpec
 
 WHO = "scheduler"
 # A transaction that reserves for thousands of jobs would keep everybody else from writing; the next tick goes on.
-MOST_PLACEMENTS = 50
+MOST_PLACEMENTS = 20
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Dispatch:
 
 def plan_now(session: Session, now: float, alive_since: float) -> Plan:
     """What would be placed and preempted now. Times are unix seconds."""
-    queue = queue_of_jobs(session, now)
+    queue = queue_of_jobs(session, now, most_alike=MOST_PLACEMENTS)
     return make_plan(queue, rooms_of(session, alive_since, now), MOST_PLACEMENTS) if queue else Plan((), ())
 
 
@@ -72,11 +72,9 @@ def overdue_messages(session: Session, now: float, patience_s: float) -> list[Di
     """Messages of attempts that nobody has taken up: they may have been lost, and a doubled one does no harm."""
     dispatches = []
     avoided = queries.devices_set_aside(session)
-    for job, attempt in queries.live_attempts(session):
-        if job.state != JobState.PLACING or now - attempt.message_sent_at < patience_s:
-            continue
+    for job, attempt in queries.not_taken_up(session, now - patience_s):
         attempt.message_sent_at = now
-        dispatches.append(_dispatch(job, attempt, avoided.get(attempt.host, ())))
+        dispatches.append(_dispatch(attempt, ResolvedSpec.model_validate(job.resolved), avoided.get(attempt.host, ())))
     return dispatches
 
 
@@ -99,11 +97,12 @@ def _place(
         first_step=checkpoint.step + 1 if checkpoint else 1,
     )
     session.add(attempt)
-    why = _where(ResolvedSpec.model_validate(job.resolved).hardware, placement)
+    spec = ResolvedSpec.model_validate(job.resolved)
+    why = _where(spec.hardware, placement)
     if checkpoint:
         why += f", from the checkpoint of step {checkpoint.step:,}"
     transition(session, job, JobState.PLACING, WHO, why, now)
-    return _dispatch(job, attempt, avoided)
+    return _dispatch(attempt, spec, avoided)
 
 
 def _where(hardware: ResolvedHardware, placement: Placement) -> str:
@@ -114,11 +113,11 @@ def _where(hardware: ResolvedHardware, placement: Placement) -> str:
     return f"{placement.num_devices} device{'s' if placement.num_devices > 1 else ''} of {placement.host}"
 
 
-def _dispatch(job: JobRow, attempt: AttemptRow, avoided: tuple[int, ...]) -> Dispatch:
+def _dispatch(attempt: AttemptRow, spec: ResolvedSpec, avoided: tuple[int, ...]) -> Dispatch:
     message = RunAttempt(
-        job_id=job.id,
+        job_id=attempt.job_id,
         attempt=attempt.number,
-        spec=ResolvedSpec.model_validate(job.resolved),
+        spec=spec,
         resume_from=attempt.resume_from,
         avoid_devices=avoided,
     )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, HostRow, JobRow
@@ -39,20 +40,36 @@ def room_of(host: HostRow, num_set_aside: int, holdings: Sequence[Holding]) -> R
     return Room(host.name, pool, usable, tuple(holdings), takes_whole=pool == "cpu")
 
 
-def queue_of_jobs(session: Session, now: float) -> list[Waiting]:
-    """Every job that is due, in the order in which they are looked at."""
-    query = select(
-        JobRow.id, JobRow.owner, JobRow.priority, JobRow.created_at,
-        JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible,
-    ).where(JobRow.state == JobState.QUEUED, JobRow.not_before <= now)  # fmt: skip
+def queue_of_jobs(session: Session, now: float, most_alike: int | None = None) -> list[Waiting]:
+    """Every job that is due, in the order in which they are looked at.
+
+    Of jobs that a plan cannot tell apart but by their age, only the `most_alike` oldest: a plan that places no more
+    than so many needs no more of them, and so what a tick costs does not grow with the queue.
+    """
     waiting = [
         Waiting(job_id, owner, priority, created_at, pool, 1 if is_ray(pool) else num_devices, preemptible)
-        for job_id, owner, priority, created_at, launcher, device, num_devices, preemptible in session.execute(query)
+        for job_id, owner, priority, created_at, launcher, device, num_devices, preemptible in session.execute(
+            _waiting(now) if most_alike is None else _oldest_of_each_kind(now, most_alike)
+        )
         for pool in (pool_of(launcher, device),)
     ]
     owners = {job.owner for job in waiting}
     shares = shares_of(session, owners, now) if len(owners) > 1 else {}
     return list(in_order(waiting, shares))
+
+
+def _waiting(now: float) -> Select[*tuple[Any, ...]]:
+    return select(
+        JobRow.id, JobRow.owner, JobRow.priority, JobRow.created_at,
+        JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible,
+    ).where(JobRow.state == JobState.QUEUED, JobRow.not_before <= now)  # fmt: skip
+
+
+def _oldest_of_each_kind(now: float, most_alike: int) -> Select[*tuple[Any, ...]]:
+    kind = (JobRow.owner, JobRow.priority, JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible)
+    place = func.row_number().over(partition_by=kind, order_by=(JobRow.created_at, JobRow.id))
+    ranked = _waiting(now).add_columns(place.label("place")).subquery()
+    return select(*list(ranked.c)[:-1]).where(ranked.c.place <= most_alike)
 
 
 def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:

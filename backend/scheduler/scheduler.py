@@ -14,6 +14,7 @@ import redis
 from backend.db.database import Database
 from backend.ingest.hearing import Hearing
 from backend.scheduler import control, leases, placement
+from backend.scheduler.control import ControlRecords
 from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.leadership import Leadership
 from backend.scheduler.outdated import fail_outdated
@@ -45,7 +46,7 @@ class Scheduler:
         self._leadership = leadership
         self._hearing = hearing
         self._dispatcher = Dispatcher(settings.resolved_redis_url())
-        self._service = shared_folder.record_of(settings)
+        self._records = ControlRecords(bus, shared_folder.record_of(settings))
         self._has_met_outdated = False
 
     def tick(self) -> None:
@@ -65,10 +66,10 @@ class Scheduler:
         dispatches: list[Dispatch] = []
         fences: dict[str, ControlRecord] = {}
         is_overdue = situation.has_overdue(now, MESSAGE_PATIENCE_S, self._settings.lease_s)
-        if is_overdue or (situation.queued and self._could_place(now)):
+        if is_overdue or (situation.has_queue and self._could_place(now)):
             dispatches, fences = self._decide(now)
             situation = self._look()
-        control.write(self._bus, self._service, fences | control.records_of(situation))
+        self._records.write(fences | control.records_of(situation))
         for dispatch in dispatches:
             self._dispatcher.send(dispatch)
         return len(dispatches) >= placement.MOST_PLACEMENTS

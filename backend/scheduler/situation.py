@@ -1,4 +1,4 @@
-"""A light look at all attempts that hold devices and all jobs that wait: enough to know whether anything is to be done.
+"""A light look at the attempts that hold devices, and whether a job waits: enough to know if anything is to be done.
 
 Most ticks find nothing. They must cost next to nothing, since on a laptop they take the time from the training itself;
 so they read a few columns and take no write lock.
@@ -32,10 +32,11 @@ class Live:
 
 @dataclass(frozen=True)
 class Situation:
-    """`queued` holds (job id, number of its last attempt; 0: never placed)."""
+    """`has_queue`: a job waits. `tried_before`: of those that do, which have had an attempt, and its number."""
 
     live: tuple[Live, ...]
-    queued: tuple[tuple[str, int], ...]
+    has_queue: bool
+    tried_before: tuple[tuple[str, int], ...]
 
     def has_overdue(self, now: float, patience_s: float, lease_s: float) -> bool:
         """Whether a lease may be over, or a message was not taken up for `patience_s` seconds."""
@@ -62,7 +63,9 @@ def look(session: Session) -> Situation:
         .where(AttemptRow.ended_at.is_(None))
     )
     queued = select(JobRow.id, JobRow.attempt).where(JobRow.state == JobState.QUEUED)
+    tried_before = session.execute(queued.where(JobRow.attempt > 0))
     return Situation(
         live=tuple(Live(*row) for row in session.execute(live)),
-        queued=tuple((job_id, attempt) for job_id, attempt in session.execute(queued)),
+        has_queue=session.execute(queued.limit(1)).first() is not None,
+        tried_before=tuple((job_id, attempt) for job_id, attempt in tried_before),
     )

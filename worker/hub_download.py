@@ -16,27 +16,31 @@ from tunedeck.errors import DatasetInvalid, DiskFull, TooLarge, Unavailable
 
 _MEMORY_BYTES: Final = 4 << 30
 _ROWS_AT_ONCE: Final = 2_000
+# Each of them tries for half a minute; by itself `datasets` would go on for ten minutes where nothing comes any more.
+_NUM_RETRIES: Final = 4
 
 
 def download(request: dict[str, Any], progress: Progress) -> str:
-    """The path of the Parquet file that was asked for, which is there only when it is whole. Raises Unavailable where
-    the hub does not answer, DatasetInvalid where it has no such data set."""
+    """The path of the Parquet file that was asked for, which is there only when it is whole; until then it is the file
+    `unfinished`. Raises Unavailable where the hub does not answer, DatasetInvalid where it has no such data set."""
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    file = Path(request["file"])
-    unfinished = file.with_suffix(f".{os.getpid()}")
+    file, unfinished = Path(request["file"]), Path(request["unfinished"])
     try:
         _write(_stream(request), unfinished, request["max_bytes"], progress)
     except (DatasetInvalid, DiskFull, TooLarge, Unavailable, MemoryError, ModuleNotFoundError):
+        unfinished.unlink(missing_ok=True)
         raise
     except Exception as fault:  # what `datasets` raises is of a dozen libraries
+        unfinished.unlink(missing_ok=True)
         raise _translated(request, fault) from fault
     unfinished.replace(file)
     return str(file)
 
 
 def _stream(request: dict[str, Any]) -> Any:
-    from datasets import load_dataset
+    from datasets import config, load_dataset
 
+    config.STREAMING_READ_MAX_RETRIES = _NUM_RETRIES
     return load_dataset(
         request["id"],
         request["config"] or None,
@@ -76,10 +80,13 @@ def _translated(request: dict[str, Any], fault: Exception) -> DatasetInvalid | U
     """By name, because importing the classes would tie us to the versions of five libraries."""
     named = request["id"]
     chain = _names(fault)
-    if chain & {"DatasetNotFoundError", "RepositoryNotFoundError", "RevisionNotFoundError", "GatedRepoError"}:
+    if "RevisionNotFoundError" in chain:
+        message = f"{named!r} has no revision {request['revision']!r}"
+        return DatasetInvalid.at("hub", named, message, "name a branch, a tag or a commit of it, or leave it out")
+    if chain & {"DatasetNotFoundError", "RepositoryNotFoundError", "GatedRepoError"}:
         message = f"the hub has no data set {named!r} that this machine may read"
         return DatasetInvalid.at("hub", named, message, "correct its id, or log in with `hf auth login` on the server")
-    if chain & {"ConnectError", "ConnectionError", "OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectTimeout"}:
+    if chain & {"TransportError", "ConnectionError", "OfflineModeIsEnabled", "LocalEntryNotFoundError"}:
         return Unavailable(
             f"{named!r} cannot be fetched: the Hugging Face hub cannot be reached from the server",
             "download it elsewhere and upload the file",

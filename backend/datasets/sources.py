@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,12 +69,17 @@ def _downloaded(asked: CheckDataset, settings: Settings, work: Work) -> Source:
     file = place / f"{asked.hub.id.replace('/', '--')}.parquet"
     if not file.exists():
         place.mkdir(parents=True, exist_ok=True)
-        request = asked.hub.model_dump() | {"file": str(file), "max_bytes": settings.max_upload_bytes}
+        # Of this work alone: another may fetch the same for another reading.
+        unfinished = file.with_suffix(f".{work.id}")
+        request = asked.hub.model_dump() | {
+            "file": str(file),
+            "unfinished": str(unfinished),
+            "max_bytes": settings.max_upload_bytes,
+        }
         try:
             work.ask(_HUB_PROCESS, request, "rows")
-        except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
-            raise
+        finally:
+            unfinished.unlink(missing_ok=True)
     return Source("hub", "hub", asked.hub.id, file)
 
 

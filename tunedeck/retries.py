@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from tunedeck.errors import CollectiveFailed, Fenced, HostLost, RankHung, RankLost
 
 RETRIED = frozenset(kind.code for kind in (HostLost, Fenced, RankLost, RankHung, CollectiveFailed))
+LONGEST_DELAY_S = 300.0
 
 
 @dataclass(frozen=True)

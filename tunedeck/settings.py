@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from tunedeck.retries import RetryPolicy
+from tunedeck.retries import LONGEST_DELAY_S, RetryPolicy
 from tunedeck.run_folder import token_cache
 from tunedeck.spec import LauncherName
 
@@ -45,7 +45,7 @@ class Settings(BaseSettings):
         3, ge=1, description="attempts in a row without a new checkpoint, unless the spec of a job says otherwise"
     )
     retry_first_delay_s: float = Field(1.0, ge=0, description="before the first retry; doubles with each in a row")
-    retry_longest_delay_s: float = Field(300.0, ge=0)
+    retry_longest_delay_s: float = Field(LONGEST_DELAY_S, ge=0, le=LONGEST_DELAY_S)
     max_upload_bytes: int = Field(64 << 30, gt=0)
     hub_enabled: bool = Field(True, description="whether data sets may be fetched from the Hugging Face hub")
     upload_lifetime_s: float = Field(24 * 3600.0, gt=0, description="an unfinished upload is kept so long")

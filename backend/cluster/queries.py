@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer, load_only
 
 from backend.db.tables import AttemptRow, HostRow, JobRow, SetAsideRow
+from backend.jobs.due import is_due
 from tunedeck.lifecycle import JobState
 
 # A spec is judged by the hosts that there are; one that restarts just now is still there.
@@ -71,7 +72,7 @@ def waiting_rows(session: Session, job_ids: Sequence[str]) -> dict[str, JobRow]:
 
 def not_due(session: Session, now: float) -> Sequence[JobRow]:
     """Queued jobs whose next try is later, the soonest first."""
-    query = select(JobRow).where(JobRow.state == JobState.QUEUED, JobRow.not_before > now)
+    query = select(JobRow).where(JobRow.state == JobState.QUEUED, ~is_due(now))
     return session.scalars(query.options(defer(JobRow.spec), defer(JobRow.resolved)).order_by(JobRow.not_before)).all()
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, HostRow, JobRow
+from backend.jobs.due import is_due
 from backend.scheduler import queries
 from backend.scheduler.order import Waiting, in_order
 from backend.scheduler.plan import Holding, Room
@@ -62,7 +63,7 @@ def _waiting(now: float) -> Select[*tuple[Any, ...]]:
     return select(
         JobRow.id, JobRow.owner, JobRow.priority, JobRow.created_at,
         JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible,
-    ).where(JobRow.state == JobState.QUEUED, JobRow.not_before <= now)  # fmt: skip
+    ).where(JobRow.state == JobState.QUEUED, is_due(now))  # fmt: skip
 
 
 def _oldest_of_each_kind(now: float, most_alike: int) -> Select[*tuple[Any, ...]]:

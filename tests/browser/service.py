@@ -44,6 +44,14 @@ class BusAndBackend:
         self._backend = self._start(children.backend(self.settings, self._env, self.url).command)
         wait_for(self._answers, "the backend")
 
+    def start_second_backend(self) -> str:
+        """Another one on the same database and bus; returns its address."""
+        port = free_port("127.0.0.1", 0)
+        settings, url = self.settings.model_copy(update={"port": port}), base_url("127.0.0.1", port)
+        self._start(children.backend(settings, self._env, url).command, TUNEDECK_PORT=str(port))
+        wait_for(lambda: _answers_at(url), "the second backend")
+        return url
+
     def kill_backend(self) -> None:
         self._backend.send_signal(signal.SIGKILL)
         self._backend.wait()
@@ -55,14 +63,18 @@ class BusAndBackend:
             process.wait(timeout=30)
         self._log.close()
 
-    def _start(self, command: tuple[str, ...]) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, env=self._env, stdout=self._log, stderr=self._log)
+    def _start(self, command: tuple[str, ...], **other: str) -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(command, env={**self._env, **other}, stdout=self._log, stderr=self._log)
         self._running.append(process)
         return process
 
     def _answers(self) -> bool:
         assert self._backend.poll() is None, (self.settings.data_dir / "processes.log").read_text()[-3000:]
-        try:
-            return httpx.get(f"{self.url}/login", trust_env=False).status_code < 500
-        except httpx.TransportError:
-            return False
+        return _answers_at(self.url)
+
+
+def _answers_at(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/login", trust_env=False).status_code < 500
+    except httpx.TransportError:
+        return False

@@ -18,21 +18,25 @@ def test_the_database_holds_the_table_of_the_lifecycle(database: Database) -> No
     assert held == {(state.value, wanted.value) for state, every in NEXT.items() for wanted in every}
 
 
-@pytest.mark.parametrize("state", list(JobState))
-def test_every_change_is_refused_or_made_as_the_lifecycle_says(database: Database, state: JobState) -> None:
-    for wanted in JobState:
+def test_every_change_is_refused_or_made_as_the_lifecycle_says(database: Database) -> None:
+    pairs = [(state, wanted) for state in JobState for wanted in JobState if wanted is not state]
+    with database.writing() as session:
+        ids = {pair: add_job(session, 1.0, state=pair[0].value).id for pair in pairs}
+    for (state, wanted), job_id in ids.items():
+        assert _changes(database, job_id, wanted) == (wanted in NEXT[state]), (state, wanted)
+    with database.reading() as session:
+        for (state, wanted), job_id in ids.items():
+            assert session.get_one(JobRow, job_id).state == (wanted if wanted in NEXT[state] else state)
+
+
+def _changes(database: Database, job_id: str, wanted: JobState) -> bool:
+    statement = text("UPDATE jobs SET state = :wanted WHERE id = :id").bindparams(wanted=wanted.value, id=job_id)
+    try:
         with database.writing() as session:
-            job_id = add_job(session, 1.0, state=state.value).id
-        statement = text("UPDATE jobs SET state = :wanted WHERE id = :id").bindparams(wanted=wanted.value, id=job_id)
-        if wanted is state or wanted in NEXT[state]:
-            with database.writing() as session:
-                session.execute(statement)
-        else:
-            with pytest.raises(IllegalTransition), database.writing() as session:
-                session.execute(statement)
-        with database.reading() as session:
-            kept = wanted if wanted in NEXT[state] else state
-            assert session.get_one(JobRow, job_id).state == kept
+            session.execute(statement)
+    except IllegalTransition:
+        return False
+    return True
 
 
 def test_a_writer_whose_row_has_changed_meanwhile_changes_nothing(database: Database) -> None:

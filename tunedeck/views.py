@@ -15,6 +15,7 @@ from tunedeck.conversations import DatasetReport, Reading, Shape
 from tunedeck.errors import Problem
 from tunedeck.fault import FaultScene
 from tunedeck.lifecycle import Desired, JobState
+from tunedeck.log_lines import LogLevel
 from tunedeck.memory import MemoryEstimate
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import Component, JobSpec, LossMaskType, Name
@@ -137,6 +138,22 @@ class LogsView(Component):
     attempt: int
     first_line: int
     lines: tuple[str, ...]
+    num_lines: int
+
+
+class LogLine(Component):
+    number: int = Field(description="from 1")
+    text: str
+    rank: int | None = Field(description="None: the line names none")
+    level: LogLevel
+
+
+class LogMatches(Component):
+    """Lines of engine.log that were searched for, in order. `next_line` goes on behind them; 0: that was all."""
+
+    attempt: int
+    lines: tuple[LogLine, ...]
+    next_line: int
     num_lines: int
 
 

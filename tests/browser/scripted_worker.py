@@ -71,11 +71,11 @@ class ScriptedAttempt:
         wait_for(lambda: client.job(job_id).attempt > 0, "the placement of the job")
         self.number = client.job(job_id).attempt
 
-    def begin(self, num_steps: int, first_step: int = 1) -> None:
+    def begin(self, num_steps: int, first_step: int = 1, num_ranks: int = 1) -> None:
         """Everything before the first step."""
         self.step = first_step - 1
         self._events({"kind": "phase", "phase": "loading"})
-        facts = {"num_training_samples": 7_840, "num_dropped_rows": 3, "num_ranks": 1, "params_dtype": "bf16"}
+        facts = {"num_training_samples": 7_840, "num_dropped_rows": 3, "num_ranks": num_ranks, "params_dtype": "bf16"}
         self._events({"kind": "plan", "train_iters": num_steps, "first_step": first_step, "facts": facts})
         self._events({"kind": "phase", "phase": "training"})
         if first_step == 1:

@@ -114,25 +114,6 @@ def test_cancel_says_what_happens_and_asks_the_engine_to_stop(page: Page, attemp
     expect(page.locator("#checkpoints")).to_contain_text("checkpoints/iter_0000007")
 
 
-def test_the_log_follows_and_stops_following_when_asked(page: Page, attempt: Attempt) -> None:
-    run = attempt("talks")
-    run.begin(300)
-    run.log(f"line {number}" for number in range(1, 801))
-    page.goto(f"/runs/{run.job_id}#logs")
-    lines = page.locator("#log-lines li")
-    expect(lines.last).to_have_text("line 800")
-    run.log(["line 801"])
-    expect(lines.last).to_have_text("line 801")
-    expect(lines.last).to_be_in_viewport()
-    page.click("#follow")
-    page.click("#earlier")
-    expect(lines.first).to_have_text("line 1")
-    run.log(["line 802"])
-    expect(lines.last).to_have_text("line 802")
-    expect(lines.last).not_to_be_in_viewport()
-    assert lines.count() == 802
-
-
 @pytest.mark.parametrize("name", ["JSON", "YAML", "curl"])
 def test_the_spec_can_be_had_as_text(page: Page, attempt: Attempt, name: str) -> None:
     run = attempt(f"spec-{name.lower()}")

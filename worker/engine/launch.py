@@ -24,12 +24,14 @@ from worker.engine.attempt import Attempt
 from worker.engine.event_log import EventLog
 from worker.engine.faults import classify, print_memory_summary
 from worker.engine.process import die_with_launcher, on_sigterm
+from worker.engine.rank_prefix import prefix_lines_with_rank
 from worker.engine.whereabouts import Whereabouts
 
 
 def run_attempt(spec_path: Path, folder: RunFolder, resume_from: Path | None) -> int:
     """Train as the spec says. Returns the exit code: 0 for an end that was wanted, 1 for a fault."""
     die_with_launcher()
+    prefix_lines_with_rank()
     # They tell developers of these libraries what to change; in engine.log they would bury what a user must read.
     warnings.filterwarnings("ignore", module=r"megatron|torch|worker\.engine\.platform\.cuda_on_cpu")
     rank = int(os.environ.get("RANK", "0"))

@@ -66,6 +66,9 @@ const isWork = (answer) => "fault" in answer && "unit" in answer;
 /** Where every point of these metrics is had as CSV. @param {string} jobId @param {string[]} metrics */
 export const tableAddress = (jobId, metrics) => address(`/jobs/${jobId}/metrics.csv`, { name: metrics });
 
+/** Where the whole log is had as a file. @param {string} jobId @param {number} attempt 0: the newest */
+export const logAddress = (jobId, attempt) => address(`/jobs/${jobId}/logs.txt`, { attempt });
+
 function address(path, query) {
   const params = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {

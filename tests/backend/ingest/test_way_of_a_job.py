@@ -196,11 +196,11 @@ def test_log_lines_are_stored_once_and_a_gap_is_filled_later(
         log_message(job_id, 2, ["two", "three"]),
         log_message(job_id, 6, ["six", "seven"]),
     )
-    shown = logs.logs(database, job_id, first_line=1, limit=100)
+    shown = logs.logs(database, job_id, 0, 1, 100)
     assert shown.lines == ("one", "two", "three", "…", "…", "six", "seven")
     ingesting.hear(log_message(job_id, 4, ["four", "five", "six", "seven", "eight"]))
-    assert logs.logs(database, job_id, 1, 100).lines == (*shown.lines[:3], "four", "five", *shown.lines[5:], "eight")
-    assert logs.logs(database, job_id, -2, 100).lines == ("seven", "eight")
-    assert logs.logs(database, job_id, 3, 2).lines == ("three", "four")
+    assert logs.logs(database, job_id, 0, 1, 100).lines == (*shown.lines[:3], "four", "five", *shown.lines[5:], "eight")
+    assert logs.logs(database, job_id, 0, -2, 100).lines == ("seven", "eight")
+    assert logs.logs(database, job_id, 0, 3, 2).lines == ("three", "four")
     with database.reading() as session:
         assert session.get_one(AttemptRow, (job_id, 1)).ingested_line == 8

@@ -18,7 +18,7 @@ import { showFacts } from "../run/facts.js";
 import { RunFeed } from "../run/feed.js";
 import { showJob, showNumber } from "../run/header.js";
 import { RunHistory } from "../run/history.js";
-import { LogTail } from "../run/logs.js";
+import { LogTab } from "../run/log/tab.js";
 import { RunMarks } from "../run/marks.js";
 import { showTimeline } from "../run/timeline.js";
 import { specForms } from "../spec_text.js";
@@ -35,7 +35,7 @@ const movedTo = (range, from, to) => range.map((at) => axisOf("loss", to).placeO
 const source = { definitions: CHARTS, seriesOf: detail.seriesOf, axisOf, marksOf: marks.all, movedTo };
 const grid = new ChartGrid(byId("charts"), source, onZoom);
 const stream = new Stream([job.id], liveDots());
-const logs = new LogTail(job.id);
+const logs = new LogTab(job);
 const checkpoints = new CheckpointList(job.id);
 const artifacts = new ArtifactList(job.id);
 
@@ -82,6 +82,7 @@ async function refreshJob() {
   showFacts(job);
   showTimeline(job);
   marks.showJob(job);
+  logs.showJob(job);
 }
 
 /** Without an answer the charts have no marks until the next connection; the live dot says that the server is away. */

@@ -1,0 +1,137 @@
+/** The tab of the log: all of it, live, or only the lines that were searched for. */
+
+import { get, logAddress } from "../../api.js";
+import { byId } from "../../dom.js";
+import { count } from "../../format.js";
+import { LogLines } from "./lines.js";
+import { LogWindow } from "./window.js";
+
+const SEARCH_AFTER_MS = 250;
+const MOST_HITS = 1000;
+
+export class LogTab {
+  #isOpen = false;
+  /** @type {any[] | null} the lines that were found; null: nothing is searched for */ #hits = null;
+  #asked = 0;
+  #timer = 0;
+
+  /** @param {any} job JobDetail */
+  constructor(job) {
+    this.jobId = job.id;
+    this.showJob(job);
+    this.lines = new LogLines(jobId, () => this.#show());
+    this.window = new LogWindow(byId("log"), byId("log-lines"), (follows) => {
+      byId("follow").setAttribute("aria-pressed", String(follows));
+    });
+    byId("follow").addEventListener("click", () => this.window.follow(!this.window.follows));
+    byId("log-error").addEventListener("click", () => this.#goToError());
+    byId("log-attempt").addEventListener("change", () => this.#load());
+    for (const id of ["log-search", "log-rank", "log-level"]) {
+      byId(id).addEventListener("input", () => this.#searchSoon());
+    }
+  }
+
+  /** @param {import("../../stream.js").Stream} stream */
+  listen(stream) {
+    stream.on("log", (message) => {
+      const isNewest = !Number(byId("log-attempt").value);
+      if (!this.#isOpen || !isNewest || message.attempt < this.lines.attempt) return;
+      if (message.attempt > this.lines.attempt) this.#load();
+      else this.lines.hear(message);
+    });
+    stream.on("hello", ({ resumed }) => this.#isOpen && !resumed && this.#load());
+  }
+
+  /** The tab is shown for the first time, or again. */
+  async open() {
+    const isFirst = !this.#isOpen;
+    this.#isOpen = true;
+    if (isFirst) await this.#load();
+    this.window.draw();
+  }
+
+  /** What the log can be narrowed to is known once the engine has told its plan. @param {any} job JobDetail */
+  showJob({ attempt, facts }) {
+    offer(byId("log-attempt"), attempt - 1, (at) => new Option(`attempt ${at + 1}`, String(at + 1)));
+    offer(byId("log-rank"), facts.num_ranks > 1 ? facts.num_ranks : 0, (at) => new Option(`rank ${at}`, String(at)));
+  }
+
+  async #load() {
+    const attempt = Number(byId("log-attempt").value);
+    byId("log-file").href = logAddress(this.jobId, attempt);
+    try {
+      await this.lines.open(attempt);
+    } catch (error) {
+      byId("log-note").textContent = `${error.message} ${error.mend}`;
+    }
+    if (this.#hits) this.#search();
+  }
+
+  #wanted() {
+    const level = { error: ["error"], warning: ["warning", "error"] }[byId("log-level").value] ?? [];
+    return { q: byId("log-search").value, rank: byId("log-rank").value, level, attempt: this.lines.attempt };
+  }
+
+  #searchSoon() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#search(), SEARCH_AFTER_MS);
+  }
+
+  async #search() {
+    const mine = (this.#asked += 1);
+    const wanted = this.#wanted();
+    if (!wanted.q && wanted.rank === "" && !wanted.level.length) {
+      this.#hits = null;
+      this.#show();
+      return;
+    }
+    const found = await this.#found({ ...wanted, backwards: true, limit: MOST_HITS });
+    if (!found || mine !== this.#asked) return;
+    this.#hits = found.lines;
+    this.window.follow(true);
+    this.#show();
+    if (found.next_line) byId("log-note").textContent += `; searched back to line ${count(found.next_line)}`;
+  }
+
+  #found(query) {
+    return get(`/jobs/${this.jobId}/logs/search`, query).catch((error) => {
+      byId("log-note").textContent = `${error.message} ${error.mend}`;
+      return null;
+    });
+  }
+
+  /** The last line that tells an error; the whole log is shown around it. */
+  async #goToError() {
+    const query = { level: ["error"], attempt: this.lines.attempt, backwards: true, limit: 1 };
+    const found = await this.#found(query);
+    if (!found) return;
+    if (!found.lines.length) {
+      byId("log-note").textContent = "No line tells an error.";
+      return;
+    }
+    for (const id of ["log-search", "log-rank", "log-level"]) byId(id).value = "";
+    this.#hits = null;
+    this.#show();
+    this.window.goTo(found.lines[0].number - 1);
+  }
+
+  #show() {
+    const hits = this.#hits;
+    this.window.numLines = hits ? hits.length : this.lines.numLines;
+    this.window.lineAt = hits
+      ? (place) => hits[place]
+      : (place) => ({ number: place + 1, text: this.lines.line(place + 1) });
+    const all = `${count(this.lines.numLines)} lines`;
+    byId("log-note").textContent = hits ? `${count(hits.length)} of ${all}` : this.lines.numLines ? all : "No line yet.";
+    this.window.draw();
+  }
+}
+
+/** Behind the choice of everything one for each; the field is hidden while there is nothing to choose. */
+function offer(select, number, optionOf) {
+  const chosen = select.value;
+  const options = Array.from({ length: Math.max(0, number) }, (_, at) => optionOf(at));
+  select.replaceChildren(select.options[0], ...options);
+  select.value = chosen;
+  select.hidden = options.length === 0;
+}

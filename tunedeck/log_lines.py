@@ -1,0 +1,41 @@
+"""What a line of engine.log says of itself: its rank and how grave it is.
+
+The log is what people and libraries print, so gravity is read from words, as a reader would. A line that names no rank
+belongs to all of them.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+
+class LogLevel(StrEnum):
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+_RANK = re.compile(r"\[rank ?(\d+)\]")
+# Case counts: OutOfMemoryError is one, terror is none.
+_ERROR = re.compile(
+    r"\b(?:\w*Error|\w*Exception|error|ERROR|exception|[Tt]raceback|[Cc]ritical|CRITICAL"
+    r"|[Ff]atal|FATAL|[Ff]ail(?:ed|ure)|FAILED|[Kk]illed|[Aa]borted|[Oo]ut of memory)\b"
+)
+_WARNING = re.compile(r"\b(?:\w*Warning|[Ww]arn(?:ing)?|WARN(?:ING)?|[Dd]eprecated)\b")
+
+
+def rank_prefix(rank: int) -> str:
+    return f"[rank {rank}] "
+
+
+def rank_of(line: str) -> int | None:
+    """The rank at the head of a line; None where it names none. PyTorch's own `[rank3]:` counts, too."""
+    found = _RANK.match(line)
+    return int(found.group(1)) if found else None
+
+
+def level_of(line: str) -> LogLevel:
+    if _ERROR.search(line):
+        return LogLevel.ERROR
+    return LogLevel.WARNING if _WARNING.search(line) else LogLevel.INFO

@@ -23,7 +23,8 @@ from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.presets import PRESETS
 from tunedeck.spec import JobSpec
-from tunedeck.views import Page, PresetView, UploadView, WorkView
+from tunedeck.tokens.cache import TokenCache
+from tunedeck.views import CachedTokensView, Page, PresetView, UploadView, WorkView
 
 router = APIRouter(include_in_schema=False)
 _NUM_RUNS = 100
@@ -98,6 +99,7 @@ def data_page(request: Request, services: ServicesDep, owner: OwnerDep) -> Respo
         trashed=datasets.list_datasets(services.database, owner, "", _NUM_ENTRIES, trashed=True),
         uploads=Page[UploadView](items=services.uploads.all(owner)),
         works=Page[WorkView](items=tuple(work.view() for work in services.works.all(owner))),
+        kept_tokens=Page[CachedTokensView](items=tuple(TokenCache(services.settings.token_cache_dir).entries())),
     )
 
 

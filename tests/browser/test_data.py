@@ -148,6 +148,12 @@ def test_another_reading_becomes_a_version_and_lengths_are_worked_out(
     page.click("#length-form button")
     expect(page.locator("#packing")).to_contain_text("63 trained, of 64 in 64 rows")
     expect(page.locator("#histogram")).to_contain_text("total")
+    page.goto("/data")
+    page.click("#kept-tokens summary")
+    kept = page.locator("#kept-tokens li", has_text="twice")
+    expect(kept).to_contain_text("tiny, qwen:")
+    kept.get_by_role("button").click()
+    expect(kept).to_have_count(0)
 
 
 def test_the_form_shows_what_of_a_sample_is_trained(page: Page, worker: ScriptedWorker) -> None:

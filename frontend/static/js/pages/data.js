@@ -1,6 +1,6 @@
 /** Data: add a file by upload, path or hub, see what is in it first, and the list of data sets. */
 
-import { finished, post } from "../api.js";
+import { finished, post, remove } from "../api.js";
 import { byId, keepTimesFresh, pageData, showFault } from "../dom.js";
 import { showFound } from "../data/found.js";
 import { progressLine } from "../data/progress_line.js";
@@ -146,6 +146,12 @@ byId("trash")?.addEventListener("click", async ({ target }) => {
   const name = target.closest("[data-restore]")?.dataset.restore;
   if (!name) return;
   await post(`/datasets/${encodeURIComponent(name)}/restore`);
+  location.reload();
+});
+byId("kept-tokens")?.addEventListener("click", async ({ target }) => {
+  const key = target.closest("[data-forget]")?.dataset.forget;
+  if (!key) return;
+  await remove(`/datasets/-/cache/${key}`);
   location.reload();
 });
 window.addEventListener("beforeunload", (event) => { if (!byId("progress").hidden && !work) event.preventDefault(); });

@@ -7,7 +7,7 @@ What only all rows together can tell (numbers of rows, duplicates) is left to wh
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -95,6 +95,12 @@ class EncodedRows:
         return weighted, weights
 
 
+class _Refused(Exception):
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(refusal.why)
+        self.refusal = refusal
+
+
 class _Row(NamedTuple):
     number: int
     conversation: Conversation
@@ -125,27 +131,29 @@ class RowEncoder:
         """Samples with nothing to learn are left out. Raises DatasetInvalid where the first row has no known shape."""
         rows: list[_Row] = []
         keys: list[tuple[int, int]] = []
-        refusal = None
-        number = 0
+        number, refusal = 0, None
         try:
-            for number, raw in enumerate(part.rows(), 1):
-                verdict = self._rows.verdict(num_rows_before + number, raw)
-                if fault := verdict.refused_by(self._policy):
-                    refusal = Refusal(number, "path", fault.message, fault.mend)
-                    break
-                conversation = verdict.conversation
-                if conversation is None:
-                    continue
-                if self._minds_duplicates:
+            for number, conversation in self._conversations(part, num_rows_before):
+                if conversation is not None and self._minds_duplicates:
                     keys.append((key_of(conversation), number))
-                if conversation.is_trainable:
+                if conversation is not None and conversation.is_trainable:
                     rows.append(_Row(number, conversation, self._mask(conversation)))
+        except _Refused as refused:
+            refusal = refused.refusal
         except (TemplateError, TemplateUnfit) as error:
             refusal = Refusal(number, "dataset", f"the model's chat template refuses it: {error}", _MEND_ROW)
         except MemoryError:
             mend = "split such conversations, or leave them out"
             refusal = Refusal(number + 1, "path", "it needs more memory than there is", mend)
         return self._encoded(number, rows, keys, refusal)
+
+    def _conversations(self, part: Part, num_rows_before: int) -> Iterator[tuple[int, Conversation | None]]:
+        """What is trained of each row. Raises _Refused."""
+        for number, raw in enumerate(part.rows(), 1):
+            verdict = self._rows.verdict(num_rows_before + number, raw)
+            if fault := verdict.refused_by(self._policy):
+                raise _Refused(Refusal(number, "path", fault.message, fault.mend))
+            yield number, verdict.conversation
 
     def _encoded(
         self, num_rows: int, rows: list[_Row], keys: list[tuple[int, int]], refusal: Refusal | None

@@ -18,6 +18,7 @@ from tunedeck.bus import ExitReport, RunAttempt
 from tunedeck.errors import HostLost
 from tunedeck.run_folder import RunFolder
 from tunedeck.settings import Settings
+from worker.launchers.choice import launcher_named
 from worker.launchers.launch_arguments import as_arguments
 from worker.launchers.launcher import Launch
 from worker.supervisor.leftovers import remove_leftovers
@@ -25,16 +26,17 @@ from worker.supervisor.strays import end_strays
 
 logger = logging.getLogger(__name__)
 
-# For SIGTERM, SIGKILL and the exit report of a supervisor that is well.
-ENDING_S = 10.0
+# For SIGKILL and the exit report of a supervisor that is well, after what its launcher needs for SIGTERM.
+ENDING_S = 7.0
 
 
 class SupervisorProcess:
     """A running `python -m worker.supervisor`."""
 
-    def __init__(self, process: subprocess.Popen[bytes], folder: RunFolder) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], folder: RunFolder, term_wait_s: float) -> None:
         self._process = process
         self._folder = folder
+        self._ending_s = term_wait_s + ENDING_S
         self._overdue_at = math.inf
 
     @classmethod
@@ -51,7 +53,8 @@ class SupervisorProcess:
         ]
         # A session of its own: Ctrl-C in a terminal is for the worker, which then decides what becomes of its trees.
         process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-        return cls(process, folder)
+        launcher = launcher_named(order.spec.hardware.launcher, settings.ray_address)
+        return cls(process, folder, launcher.term_wait_s)
 
     @property
     def pid(self) -> int:
@@ -64,7 +67,7 @@ class SupervisorProcess:
 
     def must_end_within(self, stop_grace_s: float) -> None:
         """From now on, or from the first call: it enforces this itself, unless something is wrong with it."""
-        self._overdue_at = min(self._overdue_at, time.monotonic() + stop_grace_s + ENDING_S)
+        self._overdue_at = min(self._overdue_at, time.monotonic() + stop_grace_s + self._ending_s)
 
     def release(self) -> None:
         """Have the tree ended at once. Returns immediately; may be called again."""
@@ -75,7 +78,7 @@ class SupervisorProcess:
         """Returns when every process of the attempt is gone and nothing is half done, also if the supervisor died."""
         self.release()
         try:
-            self._process.wait(ENDING_S)
+            self._process.wait(self._ending_s)
         except subprocess.TimeoutExpired:
             self._kill()
         if self._process.wait() != 0:

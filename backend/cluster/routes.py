@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from backend.cluster import actions, queue, service
 from backend.http.error_body import documented
@@ -15,6 +15,7 @@ from tunedeck.views import DrainHost, HealthView, HostView, Page, QueueView
 
 router = APIRouter(tags=["cluster"])
 MOST_QUEUED = 500
+DeviceIndex = Annotated[int, Path(ge=0, le=2**31 - 1)]
 
 
 @router.get("/hosts")
@@ -40,7 +41,7 @@ def undrain_host(name: str, services: ServicesDep) -> HostView:
 
 
 @router.post("/hosts/{name}/devices/{index}/release", responses=documented(NotFound))
-def release_device(name: str, index: int, services: ServicesDep, owner: OwnerDep) -> HostView:
+def release_device(name: str, index: DeviceIndex, services: ServicesDep, owner: OwnerDep) -> HostView:
     """Place on a device again that was set aside after an error. Idempotent."""
     view = actions.release(services.database, services.settings, name, index, owner, time.time())
     services.background.wake_scheduler()

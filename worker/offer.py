@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from tunedeck.bus import DeviceFault, HostFacts
+from tunedeck.errors import Unavailable
 from tunedeck.settings import Settings
 from worker.device_health import DeviceHealth
 from worker.devices import Dealer, DealtOutElsewhere, Devices
@@ -29,8 +31,10 @@ class Offer:
 
 
 def offer_of(settings: Settings) -> Offer:
-    """Takes seconds on a machine with an NVIDIA driver."""
+    """Takes seconds on a machine with an NVIDIA driver. Raises Unavailable where Ray is asked for and not installed."""
     if settings.launcher == "ray":
+        if importlib.util.find_spec("ray") is None:
+            raise Unavailable("TUNEDECK_LAUNCHER is ray, but Ray is not installed", "pip install 'tunedeck[ray]'")
         name = settings.host_name or RAY_NAME
         watch = ClusterWatch(settings.ray_address, name)
         return Offer(name, watch.facts, tuple, DealtOutElsewhere(), watch.stop)

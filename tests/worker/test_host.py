@@ -5,13 +5,18 @@ from __future__ import annotations
 import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
+import pytest
 
 from tunedeck import __version__
+from tunedeck.errors import Unavailable
+from tunedeck.settings import Settings
 from worker.devices import Devices
 from worker.endings import failed_on_host
 from worker.host_facts import host_facts
+from worker.offer import offer_of
 
 
 def test_a_host_without_gpus_offers_each_core_with_its_share_of_memory() -> None:
@@ -21,8 +26,8 @@ def test_a_host_without_gpus_offers_each_core_with_its_share_of_memory() -> None
     assert 0 < sum(device.memory_bytes for device in facts.devices) <= facts.memory_bytes
 
 
-def test_the_worker_and_its_supervisor_import_no_torch() -> None:
-    program = "import sys, worker.__main__, worker.supervisor.__main__; print('torch' in sys.modules)"
+def test_the_worker_and_its_supervisor_import_neither_torch_nor_ray() -> None:
+    program = "import sys, worker.__main__, worker.supervisor.__main__; print(bool({'torch', 'ray'} & {*sys.modules}))"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "False\n"
 
 
@@ -38,3 +43,10 @@ def test_a_full_disk_is_reported_as_such() -> None:
     report = failed_on_host("laptop", OSError(errno.ENOSPC, "No space left on device", "/data/runs/j/1/spec.json"))
     assert (report.outcome, report.code) == ("failed", "disk_full")
     assert "/data/runs/j/1/spec.json" in report.message
+
+
+def test_a_worker_for_ray_without_ray_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(Unavailable, match="Ray is not installed") as caught:
+        offer_of(Settings(data_dir=tmp_path, launcher="ray"))
+    assert caught.value.mend == "pip install 'tunedeck[ray]'"

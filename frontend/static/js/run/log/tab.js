@@ -19,7 +19,7 @@ export class LogTab {
   constructor(job) {
     this.jobId = job.id;
     this.showJob(job);
-    this.lines = new LogLines(jobId, () => this.#show());
+    this.lines = new LogLines(job.id, () => this.#show());
     this.window = new LogWindow(byId("log"), byId("log-lines"), (follows) => {
       byId("follow").setAttribute("aria-pressed", String(follows));
     });

@@ -86,7 +86,9 @@ def _measure(arguments: argparse.Namespace, root: Path) -> int:
         for mode, changes in MODES.items():
             os.environ[STORE_VARIABLE] = str(root / f"store-{mode}-{number}")
             changed = spec.model_copy(update={"checkpointing": spec.checkpointing.model_copy(update=changes)})
-            measured[mode].add(_run(changed, RunFolder(root / f"{mode}-{number}")), arguments.save_interval)
+            events = _run(changed, RunFolder(root / f"{mode}-{number}"))
+            if events:
+                measured[mode].add(events, arguments.save_interval)
     if _rank() != 0:
         return 0
     rows = [row_of(mode, measured, spec, arguments.model) for mode in ("sync", "async")]
@@ -121,7 +123,7 @@ def row_of(mode: str, measured: dict[str, Measured], spec: ResolvedSpec, model: 
 
 
 def _run(spec: ResolvedSpec, folder: RunFolder) -> list[dict[str, Any]]:
-    """The events of one run, of which nothing else is kept."""
+    """The events of one run, of which nothing else is kept; they are told to rank 0."""
     folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
     with prepared(spec, folder) as (setup, _), open_tracking(spec, folder) as tracking:
         TrainingLoop(setup, tracking).run()

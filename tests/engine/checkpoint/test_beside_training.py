@@ -20,8 +20,8 @@ from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
 from worker.engine.checkpoint import write
-from worker.engine.checkpoint.beside import WriterProcess
 from worker.engine.checkpoint.host_copy import HostCopy
+from worker.engine.checkpoint.writer_process import WriterProcess
 from worker.engine.event_log import EventLog
 from worker.engine.platform import shutdown_parallel
 from worker.engine.training.run import train

@@ -21,9 +21,9 @@ from worker.engine.checkpoint.content import common_state, describe
 from worker.engine.checkpoint.folders import folder_bytes, remove_old, step_of
 from worker.engine.checkpoint.plan import Plan, make_plan
 from worker.engine.checkpoint.publish import publish
+from worker.engine.checkpoint.rank_file import Place
 from worker.engine.checkpoint.state import Position, TrainState
 from worker.engine.checkpoint.write import WriterBeside, exchange, write_here
-from worker.engine.checkpoint.writing import Place
 from worker.engine.platform import Platform
 
 

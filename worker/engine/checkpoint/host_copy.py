@@ -23,7 +23,7 @@ import torch
 
 from tunedeck.errors import OutOfMemory
 from worker.engine.checkpoint.plan import Source
-from worker.engine.checkpoint.writer_process import TensorPlace
+from worker.engine.checkpoint.writer_main import TensorPlace
 
 _ALIGNMENT = 64
 _PORTABLE = 1  # cudaHostRegisterPortable
@@ -45,8 +45,8 @@ class HostCopy:
             for offset, source in zip(self._offsets, sources, strict=True)
         ]
         self._is_pinned = False
-        self._is_under_way = threading.Event()
-        self._is_under_way.set()
+        self._is_issued = threading.Event()
+        self._is_issued.set()
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
         self._end: torch.cuda.Event | None = None
         self._stall: tuple[torch.cuda.Event, torch.cuda.Event] | None = None
@@ -75,7 +75,7 @@ class HostCopy:
         if sources is not self._sources:
             assert [_size(source) for source in sources] == [_size(source) for source in self._sources]
             self._sources = sources
-        self._is_under_way.clear()
+        self._is_issued.clear()
         if self._stream is not None:
             self._stream.wait_stream(torch.cuda.current_stream())
         self._copy(may_wait=False)
@@ -93,13 +93,13 @@ class HostCopy:
                 end.record(self._stream)
                 self._end = end
         finally:
-            self._is_under_way.set()
+            self._is_issued.set()
         if end is not None:
             end.synchronize()
 
     def before_update(self) -> None:
         """Nothing that is copied may change before this has returned; on a GPU, in what it is asked to do later."""
-        self._is_under_way.wait()
+        self._is_issued.wait()
         if self._end is None:
             return
         before, after = torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)

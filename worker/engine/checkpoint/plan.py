@@ -29,8 +29,8 @@ from torch.distributed.checkpoint.metadata import (
 from torch.distributed.checkpoint.storage import WriteResult
 
 from tunedeck.errors import CheckpointFailed
+from worker.engine.checkpoint.rank_file import Place
 from worker.engine.checkpoint.shards import Shard
-from worker.engine.checkpoint.writing import Place
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from megatron.core.dist_checkpointing.strategies.common import COMMON_STATE_FNAM
 from tunedeck.errors import TunedeckError
 from worker.engine.checkpoint.faults import cannot_write
 from worker.engine.checkpoint.plan import Plan
-from worker.engine.checkpoint.writing import Place
+from worker.engine.checkpoint.rank_file import Place
 from worker.engine.publish_folder import publish_folder
 
 _FORMAT = CheckpointingConfig("torch_dist", 1)

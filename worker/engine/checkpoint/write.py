@@ -11,11 +11,11 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from worker.engine.checkpoint.beside import WriterProcess
 from worker.engine.checkpoint.faults import cannot_write
 from worker.engine.checkpoint.host_copy import HostCopy
 from worker.engine.checkpoint.plan import Plan, Source, file_name
-from worker.engine.checkpoint.writing import Place, as_bytes, write_file
+from worker.engine.checkpoint.rank_file import Place, as_bytes, write_file
+from worker.engine.checkpoint.writer_process import WriterProcess
 from worker.engine.platform import Platform
 
 

@@ -1,59 +1,69 @@
-"""The process that writes checkpoints beside the training, started once by the rank that it writes for.
-
-`python -m worker.engine.checkpoint.writer_process CONNECTION MEMORY PARENT`: two inherited file descriptors and a
-process id. MEMORY holds the tensors; what comes over CONNECTION is first the list of them (dtype, shape, first byte),
-then, for each checkpoint, (path, objects); what goes back is the list of places or an exception.
-
-A thread was rejected: it would take Python's lock from the training for as long as it writes. So was forking at each
-checkpoint: it copies the page tables of a process that holds the training stack, and its threads' locks as they are.
-"""
+"""The handle that the training holds of the process that writes its checkpoints (writer_main.py)."""
 
 from __future__ import annotations
 
-import mmap
 import os
+import signal
+import socket
+import subprocess
 import sys
 from multiprocessing.connection import Connection
+from typing import Any
 
-import torch
-from torch import Tensor
+from worker.engine.checkpoint.rank_file import Place
+from worker.engine.checkpoint.writer_main import TensorPlace
 
-from worker.engine.checkpoint.writing import Place, write_file
-from worker.engine.process import die_with_parent
-
-_LOWEST_PRIORITY = 19
-
-# dtype, shape, first byte
-TensorPlace = tuple[torch.dtype, tuple[int, ...], int]
+_MODULE = "worker.engine.checkpoint.writer_main"
+_PATIENCE_S = 5.0
 
 
-def main(connection_fd: int, memory_fd: int, parent: int) -> None:
-    die_with_parent(parent)
-    os.nice(_LOWEST_PRIORITY)
-    torch.set_num_threads(1)
-    memory = mmap.mmap(memory_fd, 0)
-    with Connection(connection_fd) as connection:
+class WriterProcess:
+    """Made in the main thread, whose end is the end of the process; used by one other."""
+
+    def __init__(self, memory_fd: int, tensors: list[TensorPlace]) -> None:
+        """Starts the process and does not wait for it: it needs a second or two to import torch."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            descriptors = (theirs.fileno(), memory_fd)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", _MODULE, *map(str, descriptors), str(os.getpid())],
+                pass_fds=descriptors,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+            )
+        self._connection = Connection(ours.detach())
+        self._untold: list[TensorPlace] | None = tensors
+
+    def write(self, path: str, objects: list[bytes]) -> list[Place]:
+        """Write the tensors of the shared memory, and wait. Raises what was raised there; RuntimeError if it died."""
         try:
-            tensors = [_tensor(memory, place) for place in connection.recv()]
-            while True:
-                path, objects = connection.recv()
-                connection.send(_write(path, objects, tensors))
-        except (EOFError, ConnectionError):
-            return  # the training is over, or it has lost interest
+            if self._untold is not None:
+                self._connection.send(self._untold)
+                self._untold = None
+            self._connection.send((path, objects))
+            answer: Any = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise RuntimeError(f"the process that writes checkpoints {_how_it_ended(self.process.wait())}") from error
+        if isinstance(answer, Exception):
+            raise answer
+        return list(answer)
+
+    def close(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.wait(_PATIENCE_S)
+
+    def hang_up(self) -> None:
+        """To be called when nobody is in `write` any more."""
+        self._connection.close()
 
 
-def _tensor(memory: mmap.mmap, place: TensorPlace) -> Tensor:
-    """With a storage of its own, so that torch.save writes no more than this."""
-    dtype, shape, offset = place
-    return torch.frombuffer(memory, dtype=dtype, count=torch.Size(shape).numel(), offset=offset).view(shape)
+def _environment() -> dict[str, str]:
+    """Ours, without GPUs, and with the import path as it is here, which may have been changed since the start."""
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "CUDA_VISIBLE_DEVICES": ""}
 
 
-def _write(path: str, objects: list[bytes], tensors: list[Tensor]) -> list[Place] | Exception:
-    try:
-        return write_file(path, objects, tensors)
-    except Exception as error:  # told to the training, which raises it
-        return error if isinstance(error, OSError) else RuntimeError(f"{type(error).__name__}: {error}")
-
-
-if __name__ == "__main__":
-    main(*map(int, sys.argv[1:]))
+def _how_it_ended(returncode: int) -> str:
+    if returncode < 0:
+        return f"was ended by signal {signal.Signals(-returncode).name}"
+    return f"ended with return code {returncode}"

@@ -38,7 +38,7 @@ class Retry(Component):
     """Try a job again that failed, was cancelled or is paused. Without `step`: from its last complete checkpoint."""
 
     action: Literal["retry"] = "retry"
-    step: Annotated[int, Field(ge=0, le=2**40)] | None = Field(
+    step: Annotated[int, Field(ge=0, le=2**31 - 1)] | None = Field(
         None, description="of the checkpoint to go on from; 0: from the beginning"
     )
     attempt: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = Field(
@@ -88,5 +88,5 @@ def actions_in(state: JobState) -> tuple[ActionName, ...]:
 class BulkAction(Component):
     """One action for many jobs. Each job is changed, or refused, by itself."""
 
-    jobs: Annotated[tuple[Annotated[str, Field(max_length=32)], ...], Field(min_length=1, max_length=500)]
+    jobs: Annotated[tuple[Annotated[str, Field(pattern="^[0-9a-z]{1,32}$")], ...], Field(min_length=1, max_length=500)]
     action: Action

@@ -28,7 +28,8 @@ async def order_of(
     owner: OwnerDep,
     draft: Annotated[bool, Query(description="store it without letting it into the queue")] = False,
     idempotency_key: Annotated[
-        str, Header(max_length=80, description="sent again, the same key of the same token makes no second job")
+        str,
+        Header(pattern=r"^[ -~]{0,80}$", description="sent again, the same key of the same token makes no second job"),
     ] = "",
 ) -> Order:
     return Order(owner, draft, idempotency_key)

@@ -113,6 +113,35 @@ def test_rows_with_faults_are_counted_and_the_policy_decides(page_of: Callable[.
     expect(page.locator("#row-2")).to_contain_text("Once.")
 
 
+def test_what_is_typed_while_a_check_is_under_way_counts(page_of: Callable[..., Page], tmp_path: Path) -> None:
+    page = page_of(may_fail=True)  # Chromium reports the 422
+    file = tmp_path / "mapped.jsonl"
+    turns = [{"who": "client", "says": "2+2?"}, {"who": "bot", "says": "4"}]
+    file.write_text(json.dumps({"chat": turns}) + "\n")
+    held: list[Route] = []
+
+    def hold_the_second(route: Route) -> None:
+        held.append(route)
+        if len(held) != 2:
+            route.continue_()
+
+    page.route("**/api/v1/datasets/check", hold_the_second)
+    page.goto("/data")
+    page.set_input_files("#u-file", file)
+    expect(page.locator("#source-fault")).to_contain_text("no known shape")
+    page.select_option('[data-reading="shape"]', "messages")
+    for field, value in (("messages", "chat"), ("role_key", "who"), ("content_key", "says")):
+        page.fill(f'[data-reading="columns.{field}"]', value)
+    page.fill("#g-roles", "client=user, bot=assistant")
+    page.locator("#g-roles").blur()
+    expect(page.locator("#found")).to_contain_text("No fault in 1 rows.")
+    with page.expect_response("**/api/v1/datasets/check"):
+        held[1].continue_()
+    page.click("#add button.primary")
+    page.wait_for_url("**/data/mapped")
+    expect(page.locator("#row-1")).to_contain_text("2+2?")
+
+
 def test_deleting_names_the_job_in_need_else_it_can_be_taken_back(
     page_of: Callable[..., Page], client: Client, attempt: Attempt, tmp_path: Path
 ) -> None:

@@ -41,7 +41,7 @@ function toolsOf(tools) {
   const details = document.createElement("details");
   const summary = document.createElement("summary");
   summary.className = "small";
-  summary.textContent = `${tools.length} tools offered`;
+  summary.textContent = tools.length === 1 ? "1 tool offered" : `${tools.length} tools offered`;
   const code = document.createElement("pre");
   code.className = "code";
   code.textContent = JSON.stringify(tools, null, 2);

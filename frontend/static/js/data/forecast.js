@@ -18,8 +18,13 @@ export function packingLines({ packing, num_rows: numRows, num_samples: numSampl
     ["Tokens a step", count(packing.mean_tokens_per_step)],
     ["Padding", `${(100 * packing.padding_share).toFixed(1)}%`],
     ["Fullest rank", `${(100 * (packing.imbalance - 1)).toFixed(1)}% above the mean`],
-    ["Longer than a microbatch", packing.num_overlong_samples ? `${count(packing.num_overlong_samples)} samples, each in one of its own` : "none"],
+    ["Longer than a microbatch", ownMicrobatches(packing.num_overlong_samples)],
   ];
+}
+
+function ownMicrobatches(num) {
+  if (!num) return "none";
+  return num === 1 ? "1 sample, in one of its own" : `${count(num)} samples, each in one of its own`;
 }
 
 /** The histogram as rows of bars: one row a doubling of length. @param {HTMLElement} place @param {any} forecast */

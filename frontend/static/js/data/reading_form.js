@@ -19,14 +19,19 @@ export function readingOf(form) {
 
 /** @param {HTMLElement} form @param {any} reading @param {string[]} columns of the file @param {string} [shape] that was found */
 export function fillReading(form, reading, columns, shape) {
-  form.dataset.found = shape ?? "";
   for (const input of form.querySelectorAll("[data-reading]")) {
     const value = input.dataset.reading.split(".").reduce((place, key) => place?.[key], reading);
     input.value = input.tagName === "INPUT" && String(value) === input.dataset.default ? "" : value ?? "";
   }
   const roles = form.querySelector("[data-roles]");
   if (roles) roles.value = Object.entries(reading.roles ?? {}).map(([name, role]) => `${name}=${role}`).join(", ");
-  offerColumns(form, columns);
+  showColumnsFound(form, columns, shape);
+}
+
+/** What the file turned out to have; what somebody has typed stays. @param {HTMLElement} form @param {string[]} columns @param {string} [shape] */
+export function showColumnsFound(form, columns, shape) {
+  form.dataset.found = shape ?? "";
+  form.querySelector("datalist").replaceChildren(...columns.map((name) => new Option(name)));
   showColumnsOf(form);
 }
 
@@ -36,14 +41,7 @@ export function resetReading(form) {
     input.value = input.tagName === "SELECT" ? input.dataset.default : "";
   }
   form.querySelector("[data-roles]").value = "";
-  form.dataset.found = "";
-  offerColumns(form, []);
-  showColumnsOf(form);
-}
-
-/** @param {HTMLElement} form @param {string[]} columns */
-export function offerColumns(form, columns) {
-  form.querySelector("datalist").replaceChildren(...columns.map((name) => new Option(name)));
+  showColumnsFound(form, [], "");
 }
 
 /** Only the columns of the chosen shape are asked for, or of that which was found; all, where there is none. */

@@ -4,7 +4,7 @@ import { finished, post, remove } from "../api.js";
 import { byId, keepTimesFresh, pageData, showFault } from "../dom.js";
 import { showFound } from "../data/found.js";
 import { progressLine } from "../data/progress_line.js";
-import { fillReading, readingOf, resetReading, showColumnsOf } from "../data/reading_form.js";
+import { readingOf, resetReading, showColumnsFound, showColumnsOf } from "../data/reading_form.js";
 import { showAtFields } from "../form/problems.js";
 import { suggestedName } from "../form/send.js";
 import { listenToKeys } from "../keyboard.js";
@@ -14,6 +14,7 @@ import { showUnfinished } from "../upload/unfinished.js";
 
 /** What is looked at: the part of a RegisterDataset that says where the rows are. */
 let source = null;
+let numChecks = 0;
 const DOING = { check: "Checking", registration: "Adding", statistics: "Tokenizing" };
 let stopping = new AbortController();
 let work = null;
@@ -26,17 +27,20 @@ function stop() {
 
 async function attempt(title, action) {
   stopping.abort();
-  stopping = new AbortController();
+  const mine = new AbortController();
+  stopping = mine;
   showFault(byId("source-fault"), null);
   line.begin(title);
   try {
     return await action();
   } catch (error) {
-    showFault(byId("source-fault"), error);
+    if (mine === stopping) showFault(byId("source-fault"), error);
     return null;
   } finally {
-    work = null;
-    line.end();
+    if (mine === stopping) {
+      work = null;
+      line.end();
+    }
   }
 }
 
@@ -69,10 +73,13 @@ async function look(asked, name) {
 async function check() {
   const name = byId("looked-title").textContent;
   const reading = readingOf(byId("reading"));
+  numChecks += 1;
+  const mine = numChecks;
   byId("looked").hidden = false;
   const report = await attempt(`Looking into ${name}`, async () => {
     return finished(await post("/datasets/check", { ...source, reading }), showWork);
   });
+  if (mine !== numChecks) return; // the form has changed since, and another check is under way
   byId("found").replaceChildren();
   if (!report) {
     // Perhaps its columns have other names, which the form can say.
@@ -80,7 +87,7 @@ async function check() {
     return;
   }
   showFound(byId("found"), report);
-  fillReading(byId("reading"), report.reading, report.columns, report.shape);
+  showColumnsFound(byId("reading"), report.columns, report.shape);
 }
 
 async function add(event) {

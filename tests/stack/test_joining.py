@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,8 +18,9 @@ from tests.support.backend import SPEC, write_dataset, write_model
 from tests.support.simulated_gpus import NAME as GPU_HOST
 from tests.support.up import Up, running_up
 from tests.support.waiting import wait_for
+from tests.worker.orders import FOR_EVER
 from tunedeck.client import Client
-from tunedeck.lifecycle import JobState
+from tunedeck.lifecycle import FINAL, JobState
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(sys.executable).with_name("tunedeck")
@@ -52,11 +54,14 @@ def joining(up: Up, folder: Path, command: Sequence[str]) -> Iterator[subprocess
         log.close()
 
 
-def run(client: Client, name: str, **resources: int) -> str:
-    """The id of a job of that name that has succeeded."""
-    spec = SPEC | {"name": name, "batching": {"global_batch_size": 4, "train_iters": 3}, "resources": resources}
-    job_id = client.submit(spec).id
-    wait_for(lambda: client.job(job_id).state in (JobState.SUCCEEDED, JobState.FAILED), f"the end of {name}")
+def submit(client: Client, name: str, num_steps: int = 3, **fields: Any) -> str:
+    batching = {"global_batch_size": 4, "train_iters": num_steps}
+    return client.submit(SPEC | {"name": name, "batching": batching} | fields).id
+
+
+def succeeded(client: Client, job_id: str) -> str:
+    """Waits for it; the id again."""
+    wait_for(lambda: client.job(job_id).state in FINAL, "the end of the job")
     job = client.job(job_id)
     assert job.state == JobState.SUCCEEDED, job.fault
     return job_id
@@ -69,26 +74,41 @@ def has_host(client: Client, name: str) -> bool:
 def test_another_host_needs_only_the_address_of_the_bus(up: Up, tmp_path: Path) -> None:
     with up.client() as client, joining(up, tmp_path, [str(PROGRAM), "worker", "--name", "second", *FAKE_ENGINE]):
         wait_for(lambda: has_host(client, "second"), "the second host")
-        job_id = run(client, "plain")
+        job_id = succeeded(client, submit(client, "plain"))
         assert client.job(job_id).host == "second"
         assert (up.settings.data_dir / "runs" / job_id / "1" / "events.jsonl").exists()
         client.drain("second")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["worker.log"], "it has no data folder of its own"
 
 
-def test_a_gpu_with_an_error_is_set_aside_and_no_process_sees_it(up: Up, tmp_path: Path) -> None:
-    with (
-        up.client() as client,
-        joining(up, tmp_path, [sys.executable, "-m", "tests.support.simulated_gpus"]),
-    ):
+@pytest.fixture(scope="module")
+def gpus(up: Up, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """A client, and a host with two simulated GPUs, one of which is set aside."""
+    command = [sys.executable, "-m", "tests.support.simulated_gpus"]
+    with up.client() as client, joining(up, tmp_path_factory.mktemp("gpus"), command):
         wait_for(lambda: has_host(client, GPU_HOST), "the host with GPUs")
-        [host] = [host for host in client.hosts() if host.facts.name == GPU_HOST]
-        assert [(device.index, device.why) for device in host.set_aside] == [(0, "1 uncorrected ECC error")]
-        job_id = run(client, "environment", num_devices=1)
-        said = (up.settings.data_dir / "runs" / job_id / "1" / "engine.log").read_text()
-        assert re.search(r"^CUDA_VISIBLE_DEVICES=(.*)$", said, re.MULTILINE)[1] == "1"  # type: ignore[index]
-        assert client.release_device(GPU_HOST, 0).num_free == 2
+        yield client
         client.drain(GPU_HOST)
+
+
+def test_a_gpu_with_an_error_is_set_aside_and_no_process_sees_it(up: Up, gpus: Client) -> None:
+    [host] = [host for host in gpus.hosts() if host.facts.name == GPU_HOST]
+    assert [(device.index, device.why) for device in host.set_aside] == [(0, "1 uncorrected ECC error")]
+    job_id = succeeded(gpus, submit(gpus, "environment"))
+    said = (up.settings.data_dir / "runs" / job_id / "1" / "engine.log").read_text()
+    assert re.search(r"^CUDA_VISIBLE_DEVICES=(.*)$", said, re.MULTILINE)[1] == "1"  # type: ignore[index]
+
+
+def test_a_job_of_higher_priority_gets_the_gpu_of_one_that_goes_back_to_the_queue(gpus: Client) -> None:
+    low = submit(gpus, "plain", FOR_EVER)
+    wait_for(lambda: gpus.job(low).state == JobState.RUNNING, "the first step")
+    urgent = succeeded(gpus, submit(gpus, "plain", queue={"priority": 5}))
+    wait_for(lambda: gpus.job(low).state == JobState.RUNNING, "the other to go on")
+    whys = [(step.to_state, step.why) for step in gpus.job(low).transitions]
+    assert ("pausing", f"job {urgent}, of priority 5, needs its devices") in whys
+    assert gpus.job(low).attempt == 2
+    gpus.cancel(low)
+    wait_for(lambda: gpus.job(low).state == JobState.CANCELLED, "the cancel")
 
 
 def test_a_worker_with_a_wrong_password_ends_with_a_sentence(up: Up, tmp_path: Path) -> None:

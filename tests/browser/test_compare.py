@@ -37,6 +37,14 @@ def test_runs_are_chosen_by_search_and_stand_in_the_address(page: Page, two: lis
     assert two[0].job_id not in page.url
 
 
+def test_ticked_runs_of_the_list_are_compared_by_key(page: Page, two: list[ScriptedAttempt]) -> None:
+    page.goto("/runs")
+    for run in two:
+        page.check(f"[data-job={run.job_id}] [data-cell=select]")
+    page.locator("#content").press("c")
+    expect(page.locator("#chosen li")).to_have_count(2)
+
+
 def test_the_curves_of_all_runs_grow_in_one_chart(page: Page, two: list[ScriptedAttempt]) -> None:
     page.goto(f"/compare?run={two[0].job_id}&run={two[1].job_id}&smooth=0")
     page.wait_for_function(f'() => JSON.stringify(({LINES})()) === \'[["cautious",20],["bold",30]]\'')

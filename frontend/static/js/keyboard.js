@@ -1,4 +1,4 @@
-/** Keys of every page: `/` search, `n` new run, `j` and `k` rows, `?` help. Never while something is typed. */
+/** Keys of every page: `/` search, `n` new run, `c` compare, `j` and `k` rows, `?` help. Never while something is typed. */
 
 import { byId } from "./dom.js";
 
@@ -18,6 +18,8 @@ export function listenToKeys() {
 const ACTIONS = {
   "/": () => (byId("search") ? byId("search").focus() : location.assign("/runs")),
   n: () => location.assign("/new"),
+  // The list of runs compares those that are ticked.
+  c: () => (byId("bulk")?.hidden === false ? byId("compare").click() : location.assign("/compare")),
   j: () => chooseRow(1),
   k: () => chooseRow(-1),
   "?": () => byId("help").showModal(),

@@ -26,10 +26,16 @@ export function startBulk(jobs) {
   for (const button of document.querySelectorAll("[data-bulk]")) {
     button.addEventListener("click", () => ask(button.dataset.bulk, jobs));
   }
+  byId("compare").addEventListener("click", compare);
   byId("bulk-cancel-now").addEventListener("click", () => {
     byId("bulk-cancel-dialog").close();
     send({ action: "cancel", checkpoint: byId("bulk-checkpoint").checked }, jobs);
   });
+}
+
+/** The ticked runs side by side; without any, the page where they can be searched for. */
+export function compare() {
+  location.assign(`/compare?${selectedIds().map((id) => `run=${id}`).join("&")}`);
 }
 
 /** The bar above the list: how many are ticked, and to how many of them each action applies. */

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import DatasetRow, DatasetVersionRow, JobRow
@@ -59,3 +59,9 @@ def jobs_in_need(session: Session, dataset_id: str) -> Sequence[JobRow]:
 def _with_newest_version() -> Select[DatasetRow, DatasetVersionRow]:
     newest = and_(DatasetVersionRow.dataset_id == DatasetRow.id, DatasetVersionRow.number == DatasetRow.newest_version)
     return select(DatasetRow, DatasetVersionRow).join(DatasetVersionRow, newest)
+
+
+def num_in_use(session: Session, ids: Collection[str]) -> int:
+    """How many of these data sets are there and not in the trash."""
+    query = select(func.count()).where(DatasetRow.id.in_(ids), DatasetRow.trashed_at.is_(None))
+    return session.scalar(query) or 0

@@ -61,6 +61,11 @@ class Intake:
             "launcher": self.resolved.hardware.launcher,
         }
 
+    def has_its_data(self, session: Session) -> bool:
+        """Whether none of its data sets was put into the trash or deleted since."""
+        needed = {self.dataset_id, self.validation_dataset_id} - {""}
+        return datasets.num_in_use(session, needed) == len(needed)
+
 
 def resolve_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Intake:
     """`spec` with every default filled in from what is registered and connected. Raises SpecInvalid."""

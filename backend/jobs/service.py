@@ -37,12 +37,18 @@ class Order:
 def create(database: Database, order: Order, raw: dict[str, Any], now: float, why: str = "submitted") -> JobDetail:
     """Store a job, queued or as a draft. Raises BadInput with every problem of the spec; then nothing is stored."""
     spec = read_spec(raw)
-    with database.writing() as session:
+    with database.reading() as session:
         if made := queries.by_request_key(session, order.owner, order.request_key):
             return detail(session, made)
-        job = _new_row(spec, resolve_spec(session, order.owner, spec, now), order, now)
-        created(session, job, order.owner, why, now)
-        return detail(session, job.id)
+        intake = resolve_spec(session, order.owner, spec, now)
+    with database.writing() as session:
+        # Others may have written since.
+        if made := queries.by_request_key(session, order.owner, order.request_key):
+            return detail(session, made)
+        if not intake.has_its_data(session):
+            intake = resolve_spec(session, order.owner, spec, now)
+        job = _new_row(spec, intake, order, now)
+        return job_detail(job, "", [created(session, job, order.owner, why, now)])
 
 
 def clone(database: Database, order: Order, job_id: str, changes: dict[str, Any], now: float) -> JobDetail:

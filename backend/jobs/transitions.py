@@ -47,12 +47,14 @@ def wish(session: Session, job: JobRow, who: str, why: str, now: float) -> None:
     announce(session, job, now)
 
 
-def created(session: Session, job: JobRow, who: str, why: str, now: float) -> None:
-    """Store a new job with the first line of its history."""
+def created(session: Session, job: JobRow, who: str, why: str, now: float) -> TransitionRow:
+    """Store a new job with the first line of its history, which is returned."""
     session.add(job)
     session.flush()
-    session.add(TransitionRow(job_id=job.id, at=now, from_state="", to_state=job.state, who=who, why=why))
+    first = TransitionRow(job_id=job.id, at=now, from_state="", to_state=job.state, who=who, why=why)
+    session.add(first)
     announce(session, job, now)
+    return first
 
 
 def announce(session: Session, job: JobRow, now: float) -> None:

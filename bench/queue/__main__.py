@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from bench.queue import scale
+from bench.queue import posting, scale, starting
 from bench.queue.databases import Kind
 
-SUBJECTS = ("scale",)
+SUBJECTS = ("posting", "starting", "scale")
 KINDS: tuple[Kind, ...] = ("postgresql", "sqlite")
 
 
@@ -23,6 +23,8 @@ def main() -> int:
     parser.add_argument("subjects", nargs="*", choices=SUBJECTS, default=SUBJECTS, metavar="SUBJECT")
     parser.add_argument("--databases", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long a full cluster is watched")
+    parser.add_argument("--requests", type=int, default=1_000, help="how many jobs a round posts")
+    parser.add_argument("--jobs", type=int, default=200, help="how many are started one after the other")
     arguments = parser.parse_args()
     all_met = True
     for row in _rows(arguments):
@@ -33,6 +35,10 @@ def main() -> int:
 
 def _rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
     for kind in arguments.databases:
+        if "posting" in arguments.subjects:
+            yield posting.measure(kind, arguments.requests)
+        if "starting" in arguments.subjects:
+            yield from starting.measure(kind, arguments.jobs)
         if "scale" in arguments.subjects:
             yield scale.measure(kind, scale.FULL if kind == "postgresql" else scale.TENTH, arguments.seconds)
 

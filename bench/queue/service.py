@@ -38,7 +38,8 @@ class Service:
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.settings.token_file.read_text().strip()}"}
+        file = self.settings.token_file
+        return {"Authorization": f"Bearer {file.read_text().strip()}"} if file.exists() else {}
 
     def bus(self) -> redis.Redis:
         return connect(self.settings.resolved_redis_url())
@@ -57,6 +58,9 @@ class Service:
     def start_backend(self, module: str = "backend") -> None:
         self.start("backend", sys.executable, "-m", module)
         wait_for(self._answers, "the backend", look_every_s=0.05)
+
+    def end(self, name: str) -> None:
+        _end(self.processes.pop(name))
 
     def _answers(self) -> bool:
         try:

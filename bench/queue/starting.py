@@ -69,7 +69,7 @@ def _procrastinate(made: Service, num_jobs: int) -> list[float]:
     with procrastinate_app(made.settings).with_connector(connector).open() as caller:
         caller.schema_manager.apply_schema()
         made.start("procrastinate", sys.executable, "-m", "bench.queue.peers", "procrastinate")
-        return _times(made, num_jobs, lambda: caller.tasks["say_began"].defer())
+        return _times(made, num_jobs, lambda: caller.configure_task("say_began", queue="bench").defer())
 
 
 def _times(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -18,11 +17,9 @@ def main() -> int:
     parser.add_argument("run_dir", type=Path, help="folder of this attempt: events, checkpoints, export")
     parser.add_argument("--resume-from", type=Path, help="a complete checkpoint: .../checkpoints/iter_0000100")
     arguments = parser.parse_args()
-    # Said explicitly, because the tokenizers library warns when a process that used its threads is forked to save.
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     return run_attempt(arguments.spec, RunFolder(arguments.run_dir.resolve()), arguments.resume_from)
 
 
-# A checkpoint is saved with the help of multiprocessing, which may import this module again.
+# Tokens are made with the help of multiprocessing, which imports this module again.
 if __name__ == "__main__":
     sys.exit(main())

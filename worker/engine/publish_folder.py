@@ -1,7 +1,7 @@
 """Gives a finished folder its final name, in such an order that not even a power cut leaves half of it under that name.
 
 A rename alone keeps readers of this moment from half a folder; after a power cut the new name may be on disk and the
-bytes of the files not. Megatron-core flushes its tensor files, but not its common.pt and metadata.json, and safetensors
+bytes of the files not. Of a checkpoint only the files of tensors are flushed by who writes them, and safetensors
 flushes nothing.
 """
 

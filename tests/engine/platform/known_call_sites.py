@@ -2,8 +2,6 @@
 
 KNOWN_CALL_SITES: frozenset[str] = frozenset(
     [
-        "dist_checkpointing/strategies/filesystem_async.py:FileSystemWriterAsync.preload_tensors",
-        "dist_checkpointing/strategies/state_dict_saver.py:save_state_dict_async_finalize",
         "distributed/param_and_grad_buffer.py:_ParamAndGradBuffer.__init__",
         "models/common/embeddings/rotary_pos_embedding.py:RotaryEmbedding.get_emb",
         "models/common/language_module/language_module.py:LanguageModule.setup_embeddings_and_output_layer",

@@ -27,12 +27,9 @@ def rq_queue(settings: Settings) -> Queue:
     return Queue("bench", connection=redis.Redis.from_url(settings.resolved_redis_url()))
 
 
-def conninfo(settings: Settings) -> str:
-    return settings.resolved_database_url().replace("postgresql+psycopg://", "postgresql://", 1)
-
-
 def procrastinate_app(settings: Settings) -> procrastinate.App:
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=conninfo(settings)))
+    address = settings.resolved_database_url().replace("postgresql+psycopg://", "postgresql://", 1)
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=address))
     bus = connect(settings.resolved_redis_url())
 
     @app.task(name="say_began", queue="bench")

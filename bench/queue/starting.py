@@ -12,14 +12,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import procrastinate
 import redis
 from celery import Celery
 
 from bench.deployment import wait_for
 from bench.queue.databases import Kind
 from bench.queue.idle_worker import PLAIN_TASK, STARTED
-from bench.queue.peers import conninfo, procrastinate_app, rq_queue, say_began
+from bench.queue.peers import procrastinate_app, rq_queue, say_began
 from bench.queue.service import Service, service
 from bench.queue.stock import HOST, stock
 from tests.support.backend import SPEC
@@ -65,11 +64,10 @@ def _celery(made: Service) -> Callable[[], object]:
 
 
 def _procrastinate(made: Service, num_jobs: int) -> list[float]:
-    connector = procrastinate.SyncPsycopgConnector(conninfo=conninfo(made.settings))
-    with procrastinate_app(made.settings).with_connector(connector).open() as caller:
+    with procrastinate_app(made.settings).open() as caller:
         caller.schema_manager.apply_schema()
         made.start("procrastinate", sys.executable, "-m", "bench.queue.peers", "procrastinate")
-        return _times(made, num_jobs, lambda: caller.configure_task("say_began", queue="bench").defer())
+        return _times(made, num_jobs, lambda: caller.tasks["say_began"].defer())
 
 
 def _times(

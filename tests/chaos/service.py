@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -141,6 +141,9 @@ class Service:
     def close(self) -> None:
         for member in (*self.backends, *self.workers.values()):
             member.kill()
+        for process in _processes_below(self.settings.data_dir):  # also what a trial that failed had stopped
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         wait_for(lambda: not list(_processes_below(self.settings.data_dir)), "the end of all processes")
         self.valkey.stop()
         self.database.close()

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from backend.jobs.recovery import attempt_lost
 from backend.scheduler import queries
-from backend.scheduler.placement import WHO
 from tunedeck.retries import RetryPolicy
 
+WHO = "scheduler"
 CLOCK_TOLERANCE_S = 1.0
 
 

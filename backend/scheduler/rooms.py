@@ -21,10 +21,14 @@ from tunedeck.lifecycle import JobState
 # Such a job gives its devices back as soon as its last checkpoint is written.
 LEAVING = frozenset({JobState.PAUSING, JobState.STOPPING})
 
+# A host that was last heard of later than that was so before the clock was set back, and may be dead since.
+MOST_AHEAD_S = 120.0
+
 
 def rooms_of(session: Session, alive_since: float, now: float) -> list[Room]:
     """The hosts that take jobs: heard of since `alive_since` and not drained. Times are unix seconds."""
-    query = select(HostRow).where(HostRow.last_seen_at >= alive_since, HostRow.drained_at.is_(None))
+    is_alive = HostRow.last_seen_at.between(alive_since, now + MOST_AHEAD_S)
+    query = select(HostRow).where(is_alive, HostRow.drained_at.is_(None))
     holdings, set_aside = holdings_by_host(session, now), queries.devices_set_aside(session)
     return [
         room_of(host, len(set_aside.get(host.name, ())), holdings.get(host.name, ()))

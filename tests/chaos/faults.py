@@ -78,6 +78,17 @@ def _clock(ahead_s: int) -> Act:
     return lambda trial: trial.service.set_clock(ahead_s)
 
 
+def _set_back_and_kill(trial: Trial) -> None:
+    """Its lease, and the time at which it was last seen, now lie an hour ahead."""
+    trial.service.set_clock(-HOUR_S)
+    trial.worker.kill()
+
+
+def _set_right_and_start(trial: Trial) -> None:
+    trial.service.set_clock(0)
+    trial.worker.start()
+
+
 def _double_messages(trial: Trial) -> None:
     """The wake-up, for every host, and whatever the workers say within a second, all of it three times."""
     for host in trial.service.workers:
@@ -250,6 +261,7 @@ DISKS = (
 OTHERS = (
     _spared("clock jumps an hour ahead", _clock(HOUR_S), _clock(0), lasts_s=OVER_A_LEASE_S),
     _spared("clock jumps an hour back", _clock(-HOUR_S), _clock(0), lasts_s=OVER_A_LEASE_S),
+    Fault("clock jumps an hour back, then kill -9 worker", _set_back_and_kill, _set_right_and_start, outlived=True),
     _spared("messages are doubled", _double_messages),
     _spared("messages are lost", _lose_messages),
     Fault("wake-up is lost with its worker", _lose_wake_up),

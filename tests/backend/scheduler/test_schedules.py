@@ -9,7 +9,7 @@ from pathlib import Path
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from backend.db.database import Database
 from backend.db.migrate import migrate
@@ -56,7 +56,7 @@ class Schedules(RuleBasedStateMachine):
     def hosts_join(self) -> None:
         with self.database.writing() as session:
             for name, num_devices in SIZES.items():
-                add_host(session, self.now + 1e6, name=name, num_devices=num_devices)
+                add_host(session, self.now, name=name, num_devices=num_devices)
 
     @rule(
         num_devices=st.integers(1, 10),
@@ -76,6 +76,7 @@ class Schedules(RuleBasedStateMachine):
         """What is placed must fit beside what the model knows to be held, on a host that takes jobs."""
         self.now += 1.0
         with self.database.writing() as session:
+            session.execute(update(HostRow).values(last_seen_at=self.now))
             dispatches = place_queued(session, self.now, alive_since=self.now - 15, lease_s=15)
         for each in dispatches:
             job_id, num_devices = each.message.job_id, self.asked[each.message.job_id]

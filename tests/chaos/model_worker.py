@@ -44,6 +44,9 @@ class ModelBus:
     def get(self, name: str) -> str | None:
         return self.values.get(name)
 
+    def exists(self, name: str) -> bool:
+        return name in self.values
+
     def pipeline(self, **_: Any) -> ModelBus:
         return self
 

@@ -45,7 +45,7 @@ class Entries:
         """Whether nothing but points, log lines and signs of life came, and there is room for more."""
         routine = EventsMessage | LogMessage | HeartbeatMessage
         is_routine = bool(self.messages) and all(isinstance(message, routine) for message in self.messages)
-        return is_routine and self.has_room and not self.is_full
+        return is_routine and len(self.messages) < MOST_ENTRIES and not self.is_full
 
     def __add__(self, later: Entries) -> Entries:
         num_bytes = self.num_bytes + later.num_bytes

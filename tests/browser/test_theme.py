@@ -10,8 +10,10 @@ from frontend import STATIC_DIR
 
 TEXT = ("text", "text-2", "accent", "neutral", "running", "succeeded", "attention", "failed")
 TEXT_ON_SOFT = ("running", "succeeded", "attention", "failed", "neutral", "accent")
-# Series beyond the second are not used yet; Okabe–Ito's later colours need the dash patterns that come with Compare.
-LINES = ("outline", "series-1", "series-2")
+LINES = ("outline", *(f"series-{number}" for number in range(1, 9)))
+OKABE_ITO = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442"}
+# Too light to be seen on white; there the same hues are darker.
+DARKENED = {"#e69f00": "#b87f00", "#56b4e9": "#2a8fc9", "#f0e442": "#9a8f00"}
 
 
 def colours(theme: str) -> dict[str, str]:
@@ -50,6 +52,6 @@ def test_lines_that_carry_meaning_are_seen(theme: str) -> None:
 
 
 def test_okabe_ito_is_complete_in_both_themes() -> None:
-    palette = {"#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#f0e442"}
-    for theme in ("light", "dark"):
-        assert palette < {colours(theme)[f"series-{number}"] for number in range(1, 9)}
+    palettes = {theme: {colours(theme)[f"series-{number}"] for number in range(1, 9)} for theme in ("light", "dark")}
+    assert palettes["dark"] > OKABE_ITO
+    assert palettes["light"] > {DARKENED.get(colour, colour) for colour in OKABE_ITO}

@@ -28,7 +28,10 @@ def main(spec: Path, root: Path, num_kills: int, seed: int) -> int:
         return 1
     for attempt in range(1, num_kills + 1):
         pid = _begin(spec, root / str(attempt), _newest_checkpoint(root))
-        _kill_after(pid, root / str(attempt), moments.randint(1, 6), moments.uniform(0, 0.05))
+        # A save waits for the one before it, so that after five steps that of the second can be seen: the last attempt
+        # has something to go on from.
+        fewest = 5 if attempt == num_kills else 1
+        _kill_after(pid, root / str(attempt), moments.randint(fewest, 6), moments.uniform(0, 0.05))
     return _wait_for(_begin(spec, root / str(num_kills + 1), _newest_checkpoint(root)))
 
 

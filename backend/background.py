@@ -87,6 +87,11 @@ class Background:
     def wake_feed(self) -> None:
         self._feed_loop.wake()
 
+    def wake_for_jobs(self) -> None:
+        """A job has come or changed: there may be something to place, and there is something to tell."""
+        self.wake_scheduler()
+        self.wake_feed()
+
     def faults(self) -> tuple[str, ...]:
         """One sentence for each thread whose last round failed."""
         return tuple(f"the {loop.name} thread fails: {loop.fault}" for loop in self._loops if loop.fault)

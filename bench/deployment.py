@@ -48,7 +48,8 @@ def deployment(data_dir: Path, engine_module: str, worker_prefix: tuple[str, ...
         _start_all(made, (*worker_prefix, sys.executable, "-m", "worker", "--engine-module", engine_module), running)
         yield made
     finally:
-        _stop_all(running)
+        for process in reversed(running):
+            end(process)
 
 
 def wait_for(is_so: Callable[[], object], what: str, patience_s: float = PATIENCE_S, look_every_s: float = 0.5) -> None:
@@ -78,14 +79,14 @@ def _start(name: str, command: tuple[str, ...], settings: Settings, env: dict[st
         return subprocess.Popen(command, env=env, stdout=log, stderr=log)
 
 
-def _stop_all(running: list[subprocess.Popen[bytes]]) -> None:
-    for process in reversed(running):
-        process.terminate()
-        try:
-            process.wait(STOP_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask it to end, and end it where it does not within STOP_S."""
+    process.terminate()
+    try:
+        process.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _has_host(made: Deployment) -> bool:

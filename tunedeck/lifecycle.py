@@ -39,6 +39,8 @@ class Desired(StrEnum):
 
 FINAL = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
 HOLDS_DEVICES = frozenset({JobState.PLACING, JobState.STARTING, JobState.RUNNING, JobState.PAUSING, JobState.STOPPING})
+# On its way, and nobody has asked for its end.
+WAITS_OR_RUNS = HOLDS_DEVICES - {JobState.STOPPING} | {JobState.QUEUED}
 
 NEXT: dict[JobState, frozenset[JobState]] = {
     JobState.DRAFT: frozenset({JobState.QUEUED, JobState.CANCELLED}),

@@ -6,8 +6,6 @@ another token into the file has changed it at the next start, which also ends ev
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 from backend.accounts import queries
@@ -15,13 +13,14 @@ from backend.accounts.secret import sha256_of
 from backend.db.database import Database
 from backend.db.tables import TokenRow
 from tunedeck.ids import new_id
+from tunedeck.secret_file import read_or_make
 
 FIRST_TOKEN = "first"
 
 
 def ensure_token(file: Path, database: Database, now: float) -> str:
     """The deployment's token, made if `file` is missing or empty; its hash is stored."""
-    token = _read(file) or _make(file)
+    token = read_or_make(file)
     with database.writing() as session:
         stored = queries.token_named(session, FIRST_TOKEN)
         if stored is not None and stored.sha256 == sha256_of(token):
@@ -30,22 +29,4 @@ def ensure_token(file: Path, database: Database, now: float) -> str:
             session.delete(stored)
             session.flush()
         session.add(TokenRow(id=new_id(), name=FIRST_TOKEN, sha256=sha256_of(token), created_at=now))
-    return token
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text().strip()
-    except FileNotFoundError:
-        return ""
-
-
-def _make(file: Path) -> str:
-    """Written under another name and renamed: a reader never sees half a token."""
-    token = secrets.token_urlsafe(32)
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    unfinished.unlink(missing_ok=True)
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-        stream.write(f"{token}\n")
-    unfinished.replace(file)
     return token

@@ -13,7 +13,7 @@ from backend.db.tables import HostRow, JobRow
 from backend.scheduler.expected import Start, expected_starts
 from backend.scheduler.placement import MOST_PLACEMENTS
 from backend.scheduler.plan import Plan, Room, make_plan
-from backend.scheduler.pools import pool_of
+from backend.scheduler.pools import pool_of_host
 from backend.scheduler.reasons import Closed, Cluster, why_it_waits
 from backend.scheduler.rooms import queue_of_jobs, rooms_of
 from backend.scheduler.shares import shares_of
@@ -66,7 +66,7 @@ def _cluster(session: Session, rooms: Sequence[Room], plan: Plan) -> Cluster:
 
 
 def _closed(host: HostRow) -> Closed:
-    pool = pool_of(host.facts.get("launcher", "local"), host.facts["kind"])
+    pool = pool_of_host(host.facts)
     return Closed(host.name, pool, "silent" if host.drained_at is None else "drained")
 
 

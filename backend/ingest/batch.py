@@ -8,24 +8,23 @@ with the effect of once, because the stream is trimmed after the commit and may 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from backend.db.tables import AttemptRow, EventRow, JobRow
+from backend.db.tables import AttemptRow, JobRow
 from backend.db.upsert import insert_new
 from backend.ingest import checkpoints, device_faults, endings, lines, log_lines
 from backend.ingest.hosts import Hosts
 from backend.ingest.summary import Summary
-from backend.jobs.transitions import transition
+from backend.jobs.transitions import EVENTS, transition
 from tunedeck.bus import BusMessage, EndedMessage, EventsMessage, HeartbeatMessage, HelloMessage, LogMessage
 from tunedeck.events import CheckpointEvent, CheckpointRemovedEvent, Event, PlanEvent, StepEvent
 from tunedeck.lifecycle import JobState
 from tunedeck.run_folder import RunFolder
 from tunedeck.settings import Settings
 
-EVENTS = cast(Table, EventRow.__table__)
 WHO = "worker"
 # By what share of itself a lease may be shorter than it is said to be.
 LEASE_SLACK = 0.05

@@ -23,7 +23,7 @@ RetryBody = Annotated[Retry, Body(default_factory=Retry)]
 def act_on_jobs(asked: BulkAction, services: ServicesDep, owner: OwnerDep) -> BulkView:
     """One action for many jobs, with a result for each."""
     view = act_on_all(services.database, owner, asked, time.time())
-    _wake(services)
+    services.background.wake_for_jobs()
     return view
 
 
@@ -71,10 +71,5 @@ def reprioritise_job(job_id: str, services: ServicesDep, owner: OwnerDep, asked:
 
 def _act(services: Services, who: str, job_id: str, action: Action) -> JobDetail:
     detail = act(services.database, who, job_id, action, time.time())
-    _wake(services)
+    services.background.wake_for_jobs()
     return detail
-
-
-def _wake(services: Services) -> None:
-    services.background.wake_scheduler()
-    services.background.wake_feed()

@@ -15,16 +15,14 @@ from backend.jobs.retrying import retry
 from backend.jobs.service import detail
 from tunedeck.actions import Action, BulkAction, Cancel, Hold, Pause, Release, Reprioritise, Resume, Retry
 from tunedeck.errors import TunedeckError
+from tunedeck.lifecycle import JobState
 from tunedeck.views import ActionResult, BulkView, JobDetail
 
 
 def act(database: Database, who: str, job_id: str, action: Action, now: float) -> JobDetail:
     """Idempotent. `who` is the name of the token that asks. Raises NotFound, Conflict, or what `action` may raise."""
     with database.writing() as session:
-        job = queries.locked(session, job_id)
-        if job is None:
-            raise no_such_job(job_id)
-        _apply(session, job, action, who, now)
+        _act(session, who, job_id, action, now)
         return detail(session, job_id)
 
 
@@ -37,10 +35,19 @@ def act_on_all(database: Database, who: str, asked: BulkAction, now: float) -> B
 
 def _result(database: Database, who: str, job_id: str, action: Action, now: float) -> ActionResult:
     try:
-        state = act(database, who, job_id, action, now).state
+        with database.writing() as session:
+            state = JobState(_act(session, who, job_id, action, now).state)
     except TunedeckError as error:
         return ActionResult(job_id=job_id, state=None, error=error.as_dict())
     return ActionResult(job_id=job_id, state=state, error=None)
+
+
+def _act(session: Session, who: str, job_id: str, action: Action, now: float) -> JobRow:
+    job = queries.locked(session, job_id)
+    if job is None:
+        raise no_such_job(job_id)
+    _apply(session, job, action, who, now)
+    return job
 
 
 def _apply(session: Session, job: JobRow, action: Action, who: str, now: float) -> None:

@@ -13,7 +13,7 @@ FROM_START = "start"
 def next_start(session: Session, job: JobRow) -> CheckpointRow | None:
     """Where the next attempt begins, None for the beginning: at the checkpoint that was chosen for it, else at the last
     attempt's newest, else where the last attempt itself began."""
-    if job.resume_from == FROM_START:
+    if job.attempt == 0 or job.resume_from == FROM_START:
         return None
     if job.resume_from and (chosen := _at(session, job, job.resume_from)):
         return chosen

@@ -6,6 +6,7 @@ are looked up even so, because a form shows all faults at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,12 +41,12 @@ def read_spec(raw: dict[str, Any]) -> JobSpec:
 
 @dataclass(frozen=True)
 class Intake:
-    """A spec that can run, on which model and host, and the ids of the data sets that it needs; "" for a validation
-    data set that it has not."""
+    """A spec that can run, on which model and for which hosts, and the ids of the data sets that it needs; "" for a
+    validation data set that it has not."""
 
     resolved: ResolvedSpec
     model: ModelFacts
-    host: HostFacts
+    hosts: Sequence[HostFacts]
     dataset_id: str
     validation_dataset_id: str
 
@@ -82,15 +83,15 @@ def resolve_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Int
     validation = _dataset_facts(*held_out) if held_out else None
     facts, alive = _model_facts(model), _hosts(session, now)
     resolved = resolve(spec, facts, _dataset_facts(*dataset), alive, validation)
-    host = choose_host(spec, alive, [])
-    assert host is not None, "without a host nothing is resolved"
-    return Intake(resolved, facts, host, dataset[0].id, held_out[0].id if held_out else "")
+    return Intake(resolved, facts, alive, dataset[0].id, held_out[0].id if held_out else "")
 
 
 def check_spec(session: Session, owner: str, spec: JobSpec, now: float) -> CheckedSpec:
     """What `spec` would become, and whether it fits the host that it is resolved for. Raises SpecInvalid."""
     intake = resolve_spec(session, owner, spec, now)
-    capacity = capacity_bytes(intake.host, intake.resolved.hardware)
+    host = choose_host(spec, intake.hosts, [])
+    assert host is not None, "without a host nothing is resolved"
+    capacity = capacity_bytes(host, intake.resolved.hardware)
     memory = estimate_memory(architecture_of(intake.model.config), intake.resolved, capacity)
     return CheckedSpec(resolved=intake.resolved, memory=memory, problems=())
 

@@ -13,7 +13,7 @@ from backend.jobs.readable import require_readable
 from backend.jobs.refusals import refused
 from backend.jobs.transitions import transition, wish
 from tunedeck.actions import APPLIES_TO
-from tunedeck.lifecycle import HOLDS_DEVICES, Desired, JobState
+from tunedeck.lifecycle import WAITS_OR_RUNS, Desired, JobState
 
 
 def pause(session: Session, job: JobRow, who: str, now: float) -> None:
@@ -55,5 +55,5 @@ def resume(session: Session, job: JobRow, who: str, now: float) -> None:
         if job.desired == Desired.PAUSE:
             job.desired = Desired.REQUEUE
             wish(session, job, who, "resume was asked for; it goes back to the queue when it has paused", now)
-    elif state is not JobState.QUEUED and state not in HOLDS_DEVICES - {JobState.STOPPING}:
+    elif state not in WAITS_OR_RUNS:
         raise refused(job, "resume")

@@ -10,7 +10,7 @@ from backend.jobs.readable import require_readable
 from backend.jobs.refusals import refused
 from backend.jobs.transitions import transition, wish
 from tunedeck.actions import APPLIES_TO
-from tunedeck.lifecycle import HOLDS_DEVICES, JobState
+from tunedeck.lifecycle import WAITS_OR_RUNS, JobState
 from tunedeck.spec import JobSpec
 
 
@@ -32,7 +32,7 @@ def release(session: Session, job: JobRow, who: str, now: float) -> None:
     elif state is JobState.HELD:
         require_readable(job)
         transition(session, job, JobState.QUEUED, who, "released", now)
-    elif state is not JobState.QUEUED and state not in HOLDS_DEVICES - {JobState.STOPPING}:
+    elif state not in WAITS_OR_RUNS:
         raise refused(job, "release")
 
 

@@ -16,7 +16,7 @@ from backend.jobs.refusals import refused
 from backend.jobs.transitions import transition
 from tunedeck.actions import APPLIES_TO, Retry
 from tunedeck.errors import Conflict, NotFound
-from tunedeck.lifecycle import HOLDS_DEVICES, JobState
+from tunedeck.lifecycle import WAITS_OR_RUNS, JobState
 
 
 def retry(session: Session, job: JobRow, asked: Retry, who: str, now: float) -> None:
@@ -35,7 +35,7 @@ def retry(session: Session, job: JobRow, asked: Retry, who: str, now: float) -> 
 def _is_retried(session: Session, job: JobRow, asked: Retry) -> bool:
     """Whether the job waits or runs already as the retry would have it."""
     state = JobState(job.state)
-    if state is not JobState.QUEUED and state not in HOLDS_DEVICES - {JobState.STOPPING}:
+    if state not in WAITS_OR_RUNS:
         return False
     if asked.step is None:
         return True

@@ -42,8 +42,7 @@ OrderDep = Annotated[Order, Depends(order_of)]
 def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> JobDetail:
     """Queue a job, or store it as a draft. Only name, model and dataset are required."""
     detail = service.create(services.database, order, raw, time.time())
-    services.background.wake_scheduler()
-    services.background.wake_feed()
+    services.background.wake_for_jobs()
     return detail
 
 
@@ -51,8 +50,7 @@ def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> JobDetai
 def clone_job(job_id: str, services: ServicesDep, order: OrderDep, changes: RawChanges) -> JobDetail:
     """Queue a new job of the same spec, with the given fields laid over it."""
     detail = service.clone(services.database, order, job_id, changes, time.time())
-    services.background.wake_scheduler()
-    services.background.wake_feed()
+    services.background.wake_for_jobs()
     return detail
 
 

@@ -33,7 +33,7 @@ def job_view(job: JobRow, host: str) -> JobView:
         phase=job.phase,
         step=job.step,
         train_iters=job.train_iters,
-        eta_s=_eta_s(job),
+        eta_s=eta_s(job.state, job.train_iters, job.step, job.step_time_ema_s),
         latest=job.latest,
         first_validation_loss=job.first_validation_loss,
         best_validation_loss=job.best_validation_loss,
@@ -67,8 +67,8 @@ def checkpoint_view(row: CheckpointRow) -> CheckpointView:
     )
 
 
-def _eta_s(job: JobRow) -> float | None:
+def eta_s(state: str, train_iters: int, step: int, step_time_ema_s: float | None) -> float | None:
     """Steps to go times the smoothed step time; None where the job does not train or no step is done yet."""
-    if job.state != JobState.RUNNING or job.step_time_ema_s is None:
+    if state != JobState.RUNNING or step_time_ema_s is None:
         return None
-    return max(0, job.train_iters - job.step) * job.step_time_ema_s
+    return max(0, train_iters - step) * step_time_ema_s

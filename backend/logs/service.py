@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy.orm import Session
 
@@ -28,8 +29,12 @@ class LineFilter:
     rank: int | None = None
     levels: frozenset[LogLevel] = frozenset()
 
+    @cached_property
+    def _needle(self) -> str:
+        return self.text.casefold()
+
     def matches(self, line: str) -> bool:
-        if self.text and self.text.casefold() not in line.casefold():
+        if self._needle and self._needle not in line.casefold():
             return False
         if self.rank is not None and rank_of(line) not in (self.rank, None):
             return False
@@ -66,7 +71,7 @@ def search(
                 break
             if wanted.matches(text):
                 found.append(LogLine(number=number, text=text, rank=rank_of(text), level=level_of(text)))
-    ordered = sorted(found, key=lambda line: line.number)
+    ordered = found[::-1] if backwards else found
     return LogMatches(attempt=attempt, lines=tuple(ordered), next_line=next_line, num_lines=num_lines)
 
 

@@ -49,7 +49,7 @@ def place_queued(session: Session, now: float, alive_since: float, lease_s: floa
     for kept in plan.kept:
         _preempt(session, kept, now)
     jobs = _still_queued(session, plan.placements)
-    avoided = queries.devices_set_aside(session)
+    avoided = queries.devices_set_aside(session) if jobs else {}
     return [
         _place(session, jobs[each.job_id], each, avoided.get(each.host, ()), now, lease_s)
         for each in plan.placements
@@ -71,8 +71,9 @@ def _preempt(session: Session, kept: Kept, now: float) -> None:
 def overdue_messages(session: Session, now: float, patience_s: float) -> list[Dispatch]:
     """Messages of attempts that nobody has taken up: they may have been lost, and a doubled one does no harm."""
     dispatches = []
-    avoided = queries.devices_set_aside(session)
-    for job, attempt in queries.not_taken_up(session, now - patience_s):
+    overdue = queries.not_taken_up(session, now - patience_s)
+    avoided = queries.devices_set_aside(session) if overdue else {}
+    for job, attempt in overdue:
         attempt.message_sent_at = now
         dispatches.append(_dispatch(attempt, ResolvedSpec.model_validate(job.resolved), avoided.get(attempt.host, ())))
     return dispatches

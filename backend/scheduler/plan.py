@@ -77,7 +77,6 @@ class Kept:
 
     head: Waiting
     host: str
-    needed: int
     waits_for: tuple[Holding, ...]
     preempts: tuple[Holding, ...]
     spare: int
@@ -178,7 +177,7 @@ class _Planning:
         spare = max(0, room.num_devices - needed - in_use)
         preempts = () if waits_for else _victims(job, room, needed - self._free[room.host])
         leaving = tuple(holding for holding in room.holdings if holding.is_leaving)
-        return Kept(job, room.host, needed, (*leaving, *waits_for), preempts, spare)
+        return Kept(job, room.host, (*leaving, *waits_for), preempts, spare)
 
 
 def _victims(head: Waiting, room: Room, lacking: int) -> tuple[Holding, ...]:

@@ -11,10 +11,11 @@ from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, HostRow, JobRow
 from backend.jobs.due import is_due
+from backend.jobs.views import eta_s
 from backend.scheduler import queries
 from backend.scheduler.order import Waiting, in_order
 from backend.scheduler.plan import Holding, Room
-from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY, is_ray, pool_of
+from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY, is_ray, pool_of, pool_of_host
 from backend.scheduler.shares import shares_of
 from tunedeck.lifecycle import JobState
 
@@ -38,7 +39,7 @@ def rooms_of(session: Session, alive_since: float, now: float) -> list[Room]:
 
 def room_of(host: HostRow, num_set_aside: int, holdings: Sequence[Holding]) -> Room:
     """On a CPU host a job takes every core: two trainings on the same cores are slower than one after the other."""
-    pool = pool_of(host.facts.get("launcher", "local"), host.facts["kind"])
+    pool = pool_of_host(host.facts)
     if is_ray(pool):
         return Room(host.name, pool, MOST_ATTEMPTS_IN_RAY, tuple(holdings))
     usable = host.num_devices - num_set_aside
@@ -90,7 +91,7 @@ def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:
     )  # fmt: skip
     found: dict[str, list[Holding]] = defaultdict(list)
     for row in session.execute(query):
-        is_timed = row.state == JobState.RUNNING and row.step_time_ema_s is not None
+        remaining_s = eta_s(row.state, row.train_iters, row.step, row.step_time_ema_s)
         holding = Holding(
             job_id=row.id,
             num_devices=row.num_devices,
@@ -98,7 +99,7 @@ def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:
             priority=row.priority,
             preemptible=row.preemptible,
             is_leaving=row.state in LEAVING,
-            free_at=now + max(0, row.train_iters - row.step) * row.step_time_ema_s if is_timed else None,
+            free_at=None if remaining_s is None else now + remaining_s,
         )
         found[row.host].append(holding)
     return found

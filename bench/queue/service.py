@@ -18,13 +18,11 @@ import redis
 from backend.bus import connect
 from backend.db.database import Database
 from backend.db.migrate import migrate
-from bench.deployment import wait_for
+from bench.deployment import end, wait_for
 from bench.queue.databases import Kind, database_url
 from tunedeck.settings import Settings
 from tunedeck.up import children
 from tunedeck.up.port import base_url, free_port
-
-STOP_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -60,7 +58,7 @@ class Service:
         wait_for(self._answers, "the backend", look_every_s=0.05)
 
     def end(self, name: str) -> None:
-        _end(self.processes.pop(name))
+        end(self.processes.pop(name))
 
     def _answers(self) -> bool:
         try:
@@ -85,13 +83,4 @@ def service(kind: Kind) -> Iterator[Service]:
             yield made
         finally:
             for process in reversed(made.processes.values()):
-                _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(STOP_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+                end(process)

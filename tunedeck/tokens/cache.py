@@ -55,13 +55,15 @@ class TokenCache:
     def __init__(self, root: Path) -> None:
         self._root = root
 
-    def opened(self, source: TokenSource, read: Callable[[Path], T], num_processes: int = 0, **told: OnRows) -> T:
+    def opened(
+        self, source: TokenSource, read: Callable[[Path], T], num_processes: int = 0, on_rows: OnRows = unheard
+    ) -> T:
         """What `read` makes of the folder of the tokens. Raises what `prepare` raises, and Unavailable.
 
         Someone may remove an entry between the look for it and its opening; then it is prepared again.
         """
         for _ in range(_TRIES):
-            folder = self.folder(source, num_processes, **told)
+            folder = self.folder(source, num_processes, on_rows)
             with contextlib.suppress(FileNotFoundError):
                 return read(folder)
         raise Unavailable(f"the tokens of {source.path.name} are removed while they are opened", "try again")

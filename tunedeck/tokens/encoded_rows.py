@@ -195,7 +195,7 @@ def _packed(num_rows: int, samples: Sequence[MarkedTokens], largest_before: int)
     largest = largest_before
     # To look at every token would take a tenth of all the time.
     if max((sample.at_most for sample in samples), default=0) > largest:
-        largest = max(largest, *array("i", tokens))
+        largest = max(largest, max(array("i", tokens), default=0))
     return EncodedRows(
         num_rows=num_rows,
         tokens=tokens,

@@ -6,12 +6,11 @@ owner reads, and on no command line. Traffic is not encrypted: the port belongs 
 
 from __future__ import annotations
 
-import os
-import secrets
 import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunedeck.secret_file import read_or_make
 from tunedeck.settings import Settings
 from tunedeck.up.port import free_port
 
@@ -35,7 +34,7 @@ class BusDoor:
         address, _, port = settings.bus_listen.rpartition(":")
         address = address.strip("[]")
         settings.bus_dir.mkdir(mode=0o700, exist_ok=True)
-        password = _password(settings.bus_dir / "password")
+        password = read_or_make(settings.bus_dir / "password")
         config = settings.bus_dir / "valkey.conf"
         config.touch(mode=0o600)
         config.write_text(f"requirepass {password}\n")
@@ -53,10 +52,3 @@ class BusDoor:
         """As another host would call it."""
         host = socket.getfqdn() if self.address in EVERYWHERE else self.address
         return f"redis://:{self.password}@{f'[{host}]' if ':' in host else host}:{self.port}/0"
-
-
-def _password(file: Path) -> str:
-    if not file.exists():
-        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
-            stream.write(f"{secrets.token_urlsafe(32)}\n")
-    return file.read_text().strip()

@@ -10,6 +10,12 @@ export function pageData() {
   return JSON.parse(document.getElementById("page-data").textContent);
 }
 
+/** Show `query` as that of the page's address, with hash and history as they are. @param {URLSearchParams} query */
+export function replaceQuery(query) {
+  const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~");
+  history.replaceState(null, "", `${location.pathname}${text ? `?${text}` : ""}${location.hash}`);
+}
+
 export const byId = (id) => document.getElementById(id);
 
 /** A copy of the only element inside a template. */

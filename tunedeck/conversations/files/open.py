@@ -33,7 +33,7 @@ _OTHER: Final = {
 @dataclass(frozen=True)
 class FileRows:
     """Iterates once over (row number from 1, row or what is wrong with it), or over parts of many rows. `columns` is
-    empty where only rows tell them, `batches` where the file has none."""
+    empty where only rows tell them."""
 
     path: Path
     format: Format
@@ -41,7 +41,6 @@ class FileRows:
     columns: tuple[str, ...]
     rows: Iterator[tuple[int, dict[str, Any] | Fault]]
     source: ByteStream | Batches
-    batches: Batches | None = None
 
     @property
     def share(self) -> float:
@@ -57,11 +56,11 @@ class FileRows:
     def parts(self, num_bytes: int) -> Iterator[Part]:
         """The same rows, all of them. Lines come in blocks of `num_bytes` where no line is longer."""
         try:
-            if self.format == "jsonl":
-                with ByteStream(self.path, self.compression) as stream:
+            if isinstance(self.source, Batches):
+                yield from map(Columns, self.source)
+            elif self.format == "jsonl":
+                with self.source as stream:
                     yield from map(Lines, json_lines.line_blocks(self.path, stream, num_bytes))
-            elif self.batches is not None:
-                yield from map(Columns, self.batches)
             else:
                 yield from parts_of_rows(self.rows)
         except OSError as error:
@@ -89,12 +88,12 @@ def _opened(path: Path, compression: Compression, kind: Format, wanted: frozense
     rows: Iterator[tuple[int, dict[str, Any] | Fault]]
     if kind == "parquet":
         columns, batches = columnar.parquet(path, _seekable(path, compression), wanted)
-        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches, batches)
+        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches)
     if kind == "arrow":
         stream = not head.startswith(b"ARROW1")
         source = ByteStream(path, compression) if stream and compression != "none" else _seekable(path, compression)
         columns, batches = columnar.arrow(path, source, wanted, stream=stream)
-        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches, batches)
+        return FileRows(path, kind, compression, columns, columnar.rows_of(path, batches), batches)
     text = ByteStream(path, compression)
     if kind == "csv":
         columns, rows = table_text.csv_rows(path, text)

@@ -14,7 +14,7 @@ from megatron.core.dist_checkpointing.core import CheckpointingConfig, save_conf
 from megatron.core.dist_checkpointing.strategies.common import COMMON_STATE_FNAME
 
 from tunedeck.errors import TunedeckError
-from worker.engine.checkpoint.faults import cannot_write
+from worker.engine.checkpoint.faults import cannot_write, what_failed
 from worker.engine.checkpoint.plan import Plan
 from worker.engine.checkpoint.rank_file import Place
 from worker.engine.publish_folder import publish_folder
@@ -32,4 +32,4 @@ def publish(partial: Path, target: Path, plan: Plan, common: dict[str, Any], pla
     except TunedeckError:
         raise
     except Exception as error:
-        raise cannot_write(f"{type(error).__name__}: {error}", target) from error
+        raise cannot_write(what_failed(error), target) from error

@@ -11,7 +11,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from worker.engine.checkpoint.faults import cannot_write
+from worker.engine.checkpoint.faults import cannot_write, what_failed
 from worker.engine.checkpoint.host_copy import HostCopy
 from worker.engine.checkpoint.plan import Plan, Source, file_name
 from worker.engine.checkpoint.rank_file import Place, as_bytes, write_file
@@ -93,4 +93,4 @@ def _outcome(written: Future[list[Place]]) -> list[Place] | str:
     error = written.exception()
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         raise error
-    return written.result() if error is None else f"{type(error).__name__}: {error}"
+    return written.result() if error is None else what_failed(error)

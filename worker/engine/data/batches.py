@@ -54,15 +54,18 @@ class Packer:
         lengths = [self.samples.length(index) for index in indices]
         plan = pack(lengths, self.layout)
         num_tokens = sum(lengths)
-        num_trained_tokens = int(self.samples.num_learned_S[list(indices)].sum())
-        sum_of_weights = float(self.samples.sums_of_weights[list(indices)].sum())
-        conversations = num_learning(self.samples, indices)
+        chosen = list(indices)
+        num_trained_tokens = int(self.samples.num_learned_S[chosen].sum())
+        sum_of_weights = float(self.samples.sums_of_weights[chosen].sum())
+        denominator, weight = num_trained_tokens, sum_of_weights
+        if not self.per_token_loss:
+            denominator = weight = num_learning(self.samples, chosen)
         return Batch(
             self._microbatches(indices, plan[self.data_parallel_rank], lengths, num_trained_tokens / sum_of_weights),
             num_tokens=num_tokens,
             num_trained_tokens=num_trained_tokens,
-            loss_denominator=num_trained_tokens if self.per_token_loss else conversations,
-            loss_weight=sum_of_weights if self.per_token_loss else conversations,
+            loss_denominator=denominator,
+            loss_weight=weight,
             num_padded_tokens=padded_tokens(plan, lengths, self.layout) - num_tokens,
             num_attended_pairs=causal_pairs(lengths),
         )

@@ -51,7 +51,7 @@ class Agents:
 
     @property
     def num_running(self) -> int:
-        return len(self._actors) - len(self.returncodes) - len(self.lost)
+        return len(self._running())
 
     def hear(self) -> None:
         """Print what the nodes print, note which have ended and which are lost. Returns within LOOK_S or so."""
@@ -112,13 +112,14 @@ class Agents:
             raise NodeLost(_reason(fault)) from fault
 
     def _check(self, found: list[Introduction]) -> None:
+        expected = spec_sha256(self._launch.folder)
         for node in found:
             if node.version != __version__:
                 raise ClusterUnfit(
                     f"the node {node.address} has Tunedeck {node.version}, the worker {__version__}",
                     MEND_UNFIT,
                 )
-            if node.spec_sha256 != spec_sha256(self._launch.folder):
+            if node.spec_sha256 != expected:
                 raise ClusterUnfit(
                     f"the node {node.address} does not see the run folder {self._launch.folder.root}",
                     "put the data folder on a file system that every node mounts at the same path",

@@ -9,6 +9,7 @@ export function startBar(grid) {
   startSmoothing(byId("smoothing"), view.smoothing, (smoothing) => grid.change({ smoothing }));
   startToggle(byId("clips"), view.clips, (clips) => grid.change({ clips }));
   if (byId("marks")) startToggle(byId("marks"), view.marks, (marks) => grid.change({ marks }));
+  byId("reset-zoom").hidden = !view.range;
   byId("reset-zoom").addEventListener("click", () => grid.change({ range: null }));
   byId("copy-view").addEventListener("click", copyLink);
 }

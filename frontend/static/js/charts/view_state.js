@@ -3,6 +3,7 @@
  * it; what is as by default is left out of it.
  */
 
+import { replaceQuery } from "../dom.js";
 import { X_AXES } from "./x_axis.js";
 
 const DEFAULT_SMOOTHING = 0.6;
@@ -43,7 +44,6 @@ export class ViewState {
     put("clip", this.clips ? "1" : "");
     put("marks", this.marks ? "" : "0");
     put("chart", this.expanded);
-    const text = query.toString().replaceAll("%2C", ",").replaceAll("%7E", "~");
-    history.replaceState(null, "", `${location.pathname}${text ? `?${text}` : ""}${location.hash}`);
+    replaceQuery(query);
   }
 }

@@ -101,8 +101,6 @@ const localMs = (unixSeconds) => (unixSeconds - offsetS(unixSeconds)) * 1000;
 const offsetS = (unixSeconds) => new Date(unixSeconds * 1000).getTimezoneOffset() * 60;
 
 class RelativeAxis extends Axis {
-  title = "time since the first step";
-
   /** Hours or minutes, by how many seconds the longest run of the page took. */
   constructor(pace, totals, span) {
     super(pace);

@@ -8,11 +8,7 @@ export function showConfiguration(table, runs, showsAll) {
   const rows = rowsOf(runs.map(({ id, job }) => ({ id, spec: job.resolved })));
   const shown = rows.filter(({ differs }) => showsAll || differs);
   table.tHead.replaceChildren(rowWith("th", ["Field", ...runs.map(runLink)]));
-  table.tBodies[0].replaceChildren(...shown.map(({ path, values, differs }) => {
-    const row = rowWith("td", [path, ...values.values()]);
-    row.className = differs ? "differs" : "";
-    return row;
-  }));
+  table.tBodies[0].replaceChildren(...shown.map(({ path, values }) => rowWith("td", [path, ...values.values()])));
   return shown.length;
 }
 

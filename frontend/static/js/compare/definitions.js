@@ -3,17 +3,17 @@
 import { CHARTS } from "../charts/definitions.js";
 import { keyOf } from "./keys.js";
 
-/** By the names in data-chart; `like` is the run page's chart that tells how its numbers read. */
+/** The run page's chart that tells how the numbers of a metric read. */
 export const COMPARED = {
-  loss: { metric: "loss", like: "loss" },
-  validation_loss: { metric: "validation_loss", like: "validation_loss" },
-  tokens_per_s_per_gpu: { metric: "tokens_per_s_per_gpu", like: "tokens_per_s" },
-  mfu: { metric: "mfu", like: "mfu" },
-  grad_norm: { metric: "grad_norm", like: "grad_norm" },
-  lr: { metric: "lr", like: "lr" },
-  step_time_s: { metric: "step_time_s", like: "step_time_s" },
-  peak_memory_bytes: { metric: "peak_memory_bytes", like: "memory" },
-  padding_share: { metric: "padding_share", like: "padding_share" },
+  loss: "loss",
+  validation_loss: "validation_loss",
+  tokens_per_s_per_gpu: "tokens_per_s",
+  mfu: "mfu",
+  grad_norm: "grad_norm",
+  lr: "lr",
+  step_time_s: "step_time_s",
+  peak_memory_bytes: "memory",
+  padding_share: "padding_share",
 };
 
 const NUM_COLOURS = 8;
@@ -30,12 +30,12 @@ export const styleOf = (place) => ({
  * @returns {Record<string, import("../charts/definitions.js").ChartDefinition>}
  */
 export function definitionsOf(runs) {
-  return Object.fromEntries(Object.entries(COMPARED).map(([name, { metric, like }]) => {
+  return Object.fromEntries(Object.entries(COMPARED).map(([metric, like]) => {
     const { lines, ...rest } = CHARTS[like];
     const { smooth, marks } = lines[0];
     const ours = runs.map(({ id, label, place }) => {
       return { metric: keyOf(id, metric), label, smooth, marks, ...styleOf(place) };
     });
-    return [name, { ...rest, lines: ours }];
+    return [metric, { ...rest, lines: ours }];
   }));
 }

@@ -4,7 +4,7 @@
  * Every field of a resolved spec by its path, as text.
  * @param {any} value @param {string} [path] @returns {[string, string][]}
  */
-export function leaves(value, path = "") {
+function leaves(value, path = "") {
   const isTree = value !== null && typeof value === "object" && !Array.isArray(value);
   if (!isTree) return [[path, typeof value === "string" ? value : JSON.stringify(value)]];
   return Object.entries(value).flatMap(([key, part]) => leaves(part, path ? `${path}.${key}` : key));

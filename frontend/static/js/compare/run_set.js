@@ -5,12 +5,13 @@
 
 import { get } from "../api.js";
 import { spanOf, xAxisOf } from "../charts/x_axis.js";
+import { replaceQuery } from "../dom.js";
 import { RunFeed } from "../run/feed.js";
 import { RunHistory } from "../run/history.js";
 import { COMPARED } from "./definitions.js";
 import { partsOf } from "./keys.js";
 
-const NAMES = [...new Set(Object.values(COMPARED).map(({ metric }) => metric)), "total_tokens"];
+const NAMES = [...Object.keys(COMPARED), "total_tokens"];
 /** Twenty lines of so many points are still drawn within a tenth of a second; no extreme is among those left out. */
 const POINTS = 500;
 
@@ -60,7 +61,7 @@ export class RunSet {
     const query = new URLSearchParams(location.search);
     query.delete("run");
     for (const id of this.#runs.keys()) query.append("run", id);
-    history.replaceState(null, "", `${location.pathname}?${query.toString().replaceAll("%7E", "~")}`);
+    replaceQuery(query);
   }
 
   /** @param {import("../stream.js").Stream} stream */

@@ -10,7 +10,7 @@ import { rowsOf } from "../compare/differences.js";
 import { Results } from "../compare/results.js";
 import { keyOf } from "../compare/keys.js";
 import { RunSet } from "../compare/run_set.js";
-import { byId, showFault } from "../dom.js";
+import { byId, replaceQuery, showFault } from "../dom.js";
 import { listenToKeys } from "../keyboard.js";
 import { liveDots, Stream } from "../stream.js";
 import { startTabs } from "../tabs.js";
@@ -112,7 +112,7 @@ function regroup() {
   const query = new URLSearchParams(location.search);
   if (byId("group-by").value) query.set("group", byId("group-by").value);
   else query.delete("group");
-  history.replaceState(null, "", `${location.pathname}?${query}${location.hash}`);
+  replaceQuery(query);
   show();
 }
 

@@ -86,7 +86,7 @@ async function refreshJob() {
 }
 
 /** Without an answer the charts have no marks until the next connection; the live dot says that the server is away. */
-const loadMarks = () => marks.load().catch(() => {});
+const refreshAll = () => Promise.all([refreshJob(), marks.load().catch(() => {})]);
 
 listenToKeys();
 keepTimesFresh();
@@ -105,7 +105,7 @@ checkpoints.listen(stream);
 marks.listen(stream);
 stream.on("job", onJob);
 stream.on("plan", refreshJob);
-stream.on("reset", refreshJob);
-stream.on("hello", ({ resumed }) => resumed || Promise.all([refreshJob(), loadMarks()]));
+stream.on("reset", refreshAll);
+stream.on("hello", ({ resumed }) => resumed || refreshAll());
 stream.open();
 feed.reload();

@@ -20,6 +20,8 @@ const rows = new Map([...document.querySelectorAll("#runs [data-job]")].map((row
 const jobs = new Map(pageData().jobs.items.map((job) => [job.id, job]));
 let nextCursor = pageData().jobs.next_cursor;
 let asked = 0;
+/** What a run said after the answer under way was read from the database: it is newer than that answer. */
+const heardWhileLoading = new Map();
 
 const pressed = () => [...document.querySelectorAll('[data-filter-state][aria-pressed="true"]')];
 const filterStates = () => pressed().map((button) => button.dataset.filterState);
@@ -65,16 +67,22 @@ function fillSteps(place, job) {
   place.replaceChildren(line);
 }
 
+const newestFirst = (one, other) => jobs.get(other.dataset.job).created_at - jobs.get(one.dataset.job).created_at;
+
+/** Puts a run where its age places it; one that is older than all shown belongs to a page not yet asked for. */
+function insert(job) {
+  const next = [...byId("runs").children].find((row) => jobs.get(row.dataset.job).created_at < job.created_at);
+  if (!next && nextCursor) return;
+  const row = fill(copyOf("run-row"), job);
+  byId("runs").insertBefore(row, next ?? null);
+  rows.set(job.id, row);
+}
+
 function onJob({ payload: job }) {
-  const isKnown = jobs.has(job.id);
+  heardWhileLoading.set(job.id, job);
   jobs.set(job.id, job);
-  if (!isKnown && matches(job)) {
-    const row = fill(copyOf("run-row"), job);
-    rows.set(job.id, row);
-    byId("runs").prepend(row);
-  } else if (rows.has(job.id)) {
-    fill(rows.get(job.id), job);
-  }
+  if (rows.has(job.id)) fill(rows.get(job.id), job);
+  else if (matches(job)) insert(job);
   showBulk(jobs);
   showCounts();
 }
@@ -94,6 +102,7 @@ function showCounts() {
 /** @param {string} cursor "" for the first page, which replaces the rows */
 async function load(cursor) {
   const mine = (asked += 1);
+  heardWhileLoading.clear();
   try {
     const page = await get("/jobs", { state: wantedStates(), q: search(), limit: PAGE_SIZE, cursor });
     if (mine !== asked) return;
@@ -106,10 +115,11 @@ async function load(cursor) {
       rows.set(job.id, fill(rows.get(job.id) ?? copyOf("run-row"), job));
     }
     const ticked = selectedIds();
-    byId("runs").replaceChildren(...rows.values());
+    byId("runs").replaceChildren(...[...rows.values()].sort(newestFirst));
     tick(ticked);
     showBulk(jobs);
     nextCursor = page.next_cursor;
+    for (const job of heardWhileLoading.values()) onJob({ payload: job });
     showFault(byId("list-fault"), null);
   } catch (error) {
     if (mine === asked) showFault(byId("list-fault"), error);

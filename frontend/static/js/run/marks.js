@@ -22,7 +22,6 @@ export class RunMarks {
 
   listen(stream) {
     for (const kind of ["plan", "checkpoint"]) stream.on(kind, (event) => this.#add(event));
-    stream.on("reset", () => this.load());
   }
 
   async load() {

@@ -33,8 +33,8 @@ export function startBulk(jobs) {
   });
 }
 
-/** The ticked runs side by side; without any, the page where they can be searched for. */
-export function compare() {
+/** The ticked runs side by side. */
+function compare() {
   location.assign(`/compare?${selectedIds().map((id) => `run=${id}`).join("&")}`);
 }
 

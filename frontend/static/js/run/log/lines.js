@@ -5,7 +5,8 @@
 
 import { get } from "../../api.js";
 
-export const BLOCK = 500;
+const BLOCK = 500;
+const RETRY_MS = 2000;
 const MOST_BLOCKS = 40;
 
 export class LogLines {
@@ -55,9 +56,13 @@ export class LogLines {
     this.#keep(block, null);
     const wanted = { first_line: block * BLOCK + 1, limit: BLOCK, attempt: this.attempt };
     const answer = await get(`/jobs/${this.jobId}/logs`, wanted).catch(() => null);
-    // Without an answer the lines stay dots; looking at them again asks again.
-    if (!answer) this.#blocks.delete(block);
-    else if (answer.attempt === this.attempt) this.#keep(block, [...answer.lines]);
+    // Without an answer the lines stay dots, and are asked for again a little later if they are still looked at.
+    if (!answer) {
+      this.#blocks.delete(block);
+      setTimeout(this.onChange, RETRY_MS);
+      return;
+    }
+    if (answer.attempt === this.attempt) this.#keep(block, [...answer.lines]);
     this.onChange();
   }
 

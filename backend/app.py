@@ -88,7 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pages_router)
     mount_static_files(app, frontend.STATIC_DIR)
     # The last one added sees a request first.
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    # Level 5 makes series, which are most of what is sent, 5% smaller in three times the time.
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=1)
     app.add_middleware(Guards, settings=settings)
     app.add_middleware(SecurityHeaders)
     return app

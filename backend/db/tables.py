@@ -278,6 +278,16 @@ class MetricChunkRow(Base):
     __table_args__ = (UniqueConstraint("job_id", "metric", "attempt", "first_step"),)
 
 
+class MetricOutlineRow(Base):
+    """A tenth of a chunk's points (backend/metrics/outlines.py): float64 [P, 3], step, time and value of each."""
+
+    __tablename__ = "metric_outlines"
+    chunk_id: Mapped[int] = mapped_column(
+        ForeignKey("metric_chunks.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    points: Mapped[bytes] = mapped_column(LargeBinary)
+
+
 class LogChunkRow(Base):
     """Consecutive lines of engine.log, joined by newlines."""
 

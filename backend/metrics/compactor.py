@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, EventRow
+from backend.db.tables import AttemptRow, EventRow, MetricOutlineRow
 from backend.metrics import points, queries
+from backend.metrics.outlines import outline_of, packed
+from backend.metrics.points import CHUNK_POINTS
 from backend.scheduler.leadership import Leadership
 
-CHUNK_POINTS = 1_000
 COMPACT_EVERY_S = 2.0
 SETTLE_S = 30.0
 
@@ -63,9 +64,12 @@ class Compactor:
 
 
 def compact_rows(session: Session, attempt: AttemptRow, rows: Sequence[EventRow]) -> None:
-    """Replace step events by one chunk for each metric."""
+    """Replace step events by one chunk for each metric, with its outline."""
     events = ((row.step or 0, row.t, row.payload["metrics"]) for row in rows)
     last_event_id = max(row.id for row in rows)
     for metric, series in points.of_events(events).items():
-        session.add(points.chunk_of(attempt.job_id, attempt.number, metric, series, last_event_id))
+        chunk = points.chunk_of(attempt.job_id, attempt.number, metric, series, last_event_id)
+        session.add(chunk)
+        session.flush()  # gives it its id
+        session.add(MetricOutlineRow(chunk_id=chunk.id, points=packed(outline_of(series))))
     queries.delete_events(session, [row.id for row in rows])

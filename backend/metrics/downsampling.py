@@ -27,7 +27,7 @@ def downsample(points: Points, max_points: int) -> Points:
     kept = np.concatenate(
         [
             [0, len(points) - 1, finite[values.argmin()], finite[values.argmax()]],
-            _beginnings_of_gaps(points, most=max_points // 4),
+            beginnings_of_gaps(points, most=max_points // 4),
         ]
     )
     room = max_points - len(kept)
@@ -41,7 +41,8 @@ def _shape_of(points: Points, finite: NDArray[np.int64], num_points: int) -> NDA
     return chosen
 
 
-def _beginnings_of_gaps(points: Points, most: int) -> NDArray[np.int64]:
+def beginnings_of_gaps(points: Points, most: int) -> NDArray[np.int64]:
+    """Places of the first points of at most `most` stretches without a finite value."""
     is_missing = ~np.isfinite(points.values)
     begins = is_missing & ~np.concatenate([[False], is_missing[:-1]])
     return np.flatnonzero(begins)[:most]

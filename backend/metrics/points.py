@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from backend.db.tables import MetricChunkRow
 
 Steps = NDArray[np.int64]
 Floats = NDArray[np.float64]
+CHUNK_POINTS = 1_000
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Points:
         return Points(steps, times, values).take(len(steps) - 1 - from_behind)
 
 
+class Chunk(NamedTuple):
+    """The points of a stored chunk as bytes, and whose they are."""
+
+    metric: str
+    attempt: int
+    steps: bytes
+    times: bytes
+    values: bytes
+
+
 def of_events(events: Iterable[tuple[int, float, dict[str, float | None]]]) -> dict[str, Points]:
     """From (step, time, metrics) of each event to the points of each metric."""
     columns: dict[str, tuple[list[int], list[float], list[float]]] = {}
@@ -61,11 +72,12 @@ def of_events(events: Iterable[tuple[int, float, dict[str, float | None]]]) -> d
     }
 
 
-def of_chunk(chunk: MetricChunkRow) -> Points:
+def of_chunk(chunk: Chunk) -> Points:
+    steps, times, values = (
+        np.frombuffer(data, kind) for data, kind in ((chunk.steps, "<i8"), (chunk.times, "<f8"), (chunk.values, "<f8"))
+    )
     return Points(
-        np.frombuffer(chunk.steps, "<i8").astype(np.int64),
-        np.frombuffer(chunk.times, "<f8").astype(np.float64),
-        np.frombuffer(chunk.values, "<f8").astype(np.float64),
+        steps.astype(np.int64, copy=False), times.astype(np.float64, copy=False), values.astype(np.float64, copy=False)
     )
 
 

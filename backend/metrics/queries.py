@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, or_, select
+import orjson
+from sqlalchemy import ColumnElement, Text, cast, delete, func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, EventRow, MetricChunkRow
+from backend.db.tables import AttemptRow, EventRow, MetricChunkRow, MetricOutlineRow
+from backend.metrics.points import Chunk
+
+# SQLite takes 32,766 values in a statement.
+_IDS_AT_ONCE = 10_000
 
 
 def first_steps(session: Session, job_id: str) -> dict[int, int]:
@@ -16,28 +22,82 @@ def first_steps(session: Session, job_id: str) -> dict[int, int]:
     return {attempt: payload["first_step"] for attempt, payload in session.execute(query)}
 
 
-def fresh_events(session: Session, job_id: str, from_step: int, to_step: int) -> Sequence[EventRow]:
-    """Step and eval events that are still rows, in the order of the feed."""
+def fresh_points(
+    session: Session, job_id: str, from_step: int, to_step: int
+) -> Iterator[tuple[int, int, float, dict[str, float | None]]]:
+    """Attempt, step, time and metrics of step and eval events that are still rows, in the order of the feed.
+
+    The documents are taken as text and read by orjson: a busy run has a thousand of them.
+    """
     query = (
-        select(EventRow)
+        select(EventRow.attempt, EventRow.step, EventRow.t, cast(EventRow.payload, Text))
         .where(EventRow.job_id == job_id, EventRow.kind.in_(("step", "eval")))
         .where(EventRow.step >= from_step, EventRow.step <= to_step)
         .order_by(EventRow.id)
     )
-    return session.scalars(query).all()
+    for attempt, step, time, payload in session.execute(query):
+        yield attempt, step or 0, time, orjson.loads(payload)["metrics"]
+
+
+class ChunkHead(NamedTuple):
+    """What is known of a chunk without reading its points. `outline` is None where it was compacted before there were
+    outlines."""
+
+    id: int
+    metric: str
+    attempt: int
+    first_step: int
+    last_step: int
+    num_points: int
+    outline: bytes | None
+
+
+def chunk_heads(
+    session: Session, job_id: str, names: frozenset[str], from_step: int, to_step: int
+) -> Iterator[ChunkHead]:
+    """Those that overlap the range, oldest first, with their outlines. An empty `names` means every metric."""
+    chunk = MetricChunkRow
+    query = (
+        select(
+            *(chunk.id, chunk.metric, chunk.attempt, chunk.first_step, chunk.last_step, chunk.num_points),
+            MetricOutlineRow.points,
+        )
+        .outerjoin(MetricOutlineRow, MetricOutlineRow.chunk_id == chunk.id)
+        .where(*_overlaps(job_id, names, from_step, to_step))
+        .order_by(chunk.id)
+    )
+    return (ChunkHead(*row) for row in session.execute(query))
 
 
 def chunks(
-    session: Session, job_id: str, names: frozenset[str], from_step: int, to_step: int
-) -> Sequence[MetricChunkRow]:
-    """Chunks that overlap the range, oldest first. An empty `names` means every metric."""
+    session: Session,
+    job_id: str,
+    names: frozenset[str],
+    from_step: int,
+    to_step: int,
+    *,
+    only: Sequence[int] | None = None,
+) -> Iterator[Chunk]:
+    """Chunks that overlap the range, oldest first; of these `only` the ones with such an id."""
+    chunk = MetricChunkRow
     query = (
-        select(MetricChunkRow)
-        .where(MetricChunkRow.job_id == job_id)
-        .where(MetricChunkRow.last_step >= from_step, MetricChunkRow.first_step <= to_step)
-        .order_by(MetricChunkRow.id)
+        select(chunk.metric, chunk.attempt, chunk.steps, chunk.times, chunk.values)
+        .where(*_overlaps(job_id, names, from_step, to_step))
+        .order_by(chunk.id)
     )
-    return session.scalars(query.where(MetricChunkRow.metric.in_(names)) if names else query).all()
+    if only is None:
+        return (Chunk(*row) for row in session.execute(query))
+    return (
+        Chunk(*row)
+        for start in range(0, len(only), _IDS_AT_ONCE)
+        for row in session.execute(query.where(chunk.id.in_(only[start : start + _IDS_AT_ONCE])))
+    )
+
+
+def _overlaps(job_id: str, names: frozenset[str], from_step: int, to_step: int) -> list[ColumnElement[bool]]:
+    chunk = MetricChunkRow
+    conditions = [chunk.job_id == job_id, chunk.last_step >= from_step, chunk.first_step <= to_step]
+    return [*conditions, chunk.metric.in_(names)] if names else conditions
 
 
 def attempts_active_since(session: Session, since: float) -> Sequence[AttemptRow]:

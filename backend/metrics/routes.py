@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from backend.http.error_body import documented
 from backend.http.services import ServicesDep
 from backend.metrics import service, table
+from backend.metrics.encoding import encoded
 from tunedeck.errors import NotFound
 from tunedeck.views import MetricsView
 
@@ -18,7 +19,7 @@ LAST_STEP = 2**31 - 1
 Step = Annotated[int, Query(ge=0, le=LAST_STEP)]
 
 
-@router.get("/{job_id}/metrics", responses=documented(NotFound))
+@router.get("/{job_id}/metrics", response_model=MetricsView, responses=documented(NotFound))
 def get_metrics(
     job_id: str,
     services: ServicesDep,
@@ -26,9 +27,10 @@ def get_metrics(
     from_step: Step = 0,
     to_step: Step = LAST_STEP,
     max_points: Annotated[int, Query(ge=10, le=20_000, description="of each series")] = 2_000,
-) -> MetricsView:
+) -> Response:
     """Series over all attempts of a job, downsampled so that no spike is lost. `total_tokens` is told only by name."""
-    return service.metrics(services.database, job_id, frozenset(name), from_step, to_step, max_points)
+    cursor, series = service.thinned(services.database, job_id, frozenset(name), from_step, to_step, max_points)
+    return Response(encoded(cursor, series), media_type="application/json")
 
 
 @router.get("/{job_id}/metrics.csv", responses=documented(NotFound), response_class=StreamingResponse)

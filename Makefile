@@ -31,7 +31,7 @@ ray: $(VENV)/.installed-dev ## a Ray cluster of two nodes that loses one; needs 
 
 chaos: $(VENV)/.installed-dev ## break everything, ROUNDS times, on SQLite and PostgreSQL; a JSON row a fault
 	@failed=0; \
-	$(BIN)/python -m tests.chaos.schedules 1000 $(SEED) || failed=1; \
+	$(BIN)/python -m tests.chaos.many_schedules 1000 $(SEED) || failed=1; \
 	for database in sqlite postgresql; do \
 		$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $$database || failed=1; \
 	done; \

@@ -18,7 +18,7 @@ from backend.ingest.ingest import Ingest
 from backend.loop import Loop
 from backend.metrics.compactor import COMPACT_EVERY_S, Compactor
 from backend.previews.preview import Preview
-from backend.scheduler.leadership import RENEWAL_S, Leadership
+from backend.scheduler.leadership import LOOK_S, Leadership
 from backend.scheduler.scheduler import TICK_S, Scheduler
 from backend.uploads.store import UploadStore
 from tunedeck.errors import TunedeckError
@@ -47,7 +47,7 @@ class Background:
         )
         self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.hearing)
         housekeeping = Housekeeping(settings, database, uploads, preview, self._leadership)
-        self._leader_loop = Loop("leader", self._leadership.renew, RENEWAL_S)
+        self._leader_loop = Loop("leader", self._leadership.keep, LOOK_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, rest_share=1.0)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)

@@ -23,7 +23,8 @@ from tunedeck.errors import BadInput
 # How long a statement waits for another's lock, in seconds.
 BUSY_TIMEOUT_S = 15
 # A process that was suspended amid a transaction loses it after so long; it would hold up every other backend for ever.
-IDLE_TRANSACTION_TIMEOUT_S = 10
+# About the lease of the leader, so that whoever takes over need not wait longer for the lock than for the lead.
+IDLE_TRANSACTION_TIMEOUT_S = 4
 # FastAPI's thread pool has 40 threads; scheduler, ingest, pump and compactor come on top.
 _POOL_SIZE = 16
 _MAX_OVERFLOW = 40

@@ -6,6 +6,7 @@ suspended for longer than its lease.
 
 Who waits for the lead takes it when the lease is over by his wall clock, or when he has seen the row unchanged for a
 whole lease by his monotonic one: a backend that died after its clock was set back by an hour does not lead that long.
+He looks often and without a lock, so that the service stands still for little more than the lease.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from backend.db.tables import LeaderRow
 log = logging.getLogger(__name__)
 
 ROLE = "scheduler"
-LEASE_S = 4.0
+LEASE_S = 3.0
 RENEWAL_S = 1.0
+LOOK_S = 0.2
 
 
 class Leadership:
@@ -35,6 +37,15 @@ class Leadership:
         self._held_until = 0.0
         self._seen: tuple[str, float] | None = None
         self._seen_at = 0.0
+
+    def keep(self) -> None:
+        """Call every LOOK_S: renews what is ours once in RENEWAL_S, and takes what is another's once it is free."""
+        if self.is_held():
+            is_due = time.monotonic() >= self._held_until - self._lease_s + RENEWAL_S
+        else:
+            is_due = self._seems_free()
+        if is_due:
+            self.renew()
 
     def renew(self) -> None:
         """Take the lease if it is free, keep it if it is ours."""
@@ -66,6 +77,11 @@ class Leadership:
             row = _locked_row(session)
             if row is not None and row.holder == self.holder:
                 row.expires_at = 0.0
+
+    def _seems_free(self) -> bool:
+        with self._database.reading() as session:
+            row = session.get(LeaderRow, ROLE)
+            return row is None or row.holder == self.holder or self._is_free(row, time.time(), time.monotonic())
 
     def _is_free(self, row: LeaderRow, wall_s: float, steady_s: float) -> bool:
         """Whether the holder has resigned, or has not renewed it for a lease."""

@@ -23,8 +23,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from backend.__main__ import server_of
 from backend.app import create_app
+from backend.server import server_of
 from tests.support.backend import SPEC, add_host, write_dataset, write_model
 from tests.support.postgres import TEMPLATE, PostgresServer
 from tunedeck.settings import Settings

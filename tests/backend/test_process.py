@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.__main__ import server_of
+from backend.server import server_of
 from tunedeck.settings import Settings
 
 START_TIMEOUT_S = 60

@@ -43,7 +43,7 @@ def _supervisor(trial: Trial) -> int:
 
 
 def _torchrun(trial: Trial) -> int:
-    return _pid_with(trial, "torch.distributed.run")
+    return _pid_with(trial, "worker.launchers.torchrun")
 
 
 def _pid_with(trial: Trial, text: str) -> int:

@@ -2,13 +2,11 @@
 
 The scheduler, ingest, user actions and the database (a real SQLite file) are the service's own; workers and bus are
 those of model_worker.py. Hypothesis chooses the order, shrinks what fails, and says the schedule.
-`python -m tests.chaos.schedules NUMBER SEED` tries so many and, if all of them end well, prints a row of the table.
+`many_schedules.py` tries a thousand of them.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 import tempfile
 from functools import cache
 from itertools import pairwise
@@ -233,9 +231,10 @@ class AnySchedule(RuleBasedStateMachine):
 
     @invariant()
     def devices_are_held_by_live_jobs_alone_and_never_twice(self) -> None:
+        query = select(AttemptRow.job_id, AttemptRow.host, AttemptRow.num_devices).where(AttemptRow.ended_at.is_(None))
         with self.database.reading() as session:
-            live = list(session.scalars(select(AttemptRow).where(AttemptRow.ended_at.is_(None))))
-        states = self._states()
+            live = session.execute(query).all()
+            states = _states(session)
         for host in HOSTS:
             assert sum(attempt.num_devices for attempt in live if attempt.host == host) <= NUM_DEVICES
         holders = [attempt.job_id for attempt in live]
@@ -246,7 +245,7 @@ class AnySchedule(RuleBasedStateMachine):
 
     def _states(self) -> dict[str, str]:
         with self.database.reading() as session:
-            return {job.id: job.state for job in session.scalars(select(JobRow))}
+            return _states(session)
 
     def _unfinished(self) -> dict[str, str]:
         return {job_id: state for job_id, state in self._states().items() if state not in FINAL}
@@ -294,6 +293,10 @@ class AnySchedule(RuleBasedStateMachine):
             assert seqs == list(range(1, len(seqs) + 1))
 
 
+def _states(session: Session) -> dict[str, str]:
+    return dict(session.execute(select(JobRow.id, JobRow.state)).tuples().all())
+
+
 def _stored_events(session: Session, job_id: str) -> list[tuple[int, int]]:
     query = select(EventRow.attempt, EventRow.seq).where(EventRow.job_id == job_id, EventRow.seq.is_not(None))
     return [(attempt, seq or 0) for attempt, seq in session.execute(query.order_by(EventRow.id))]
@@ -309,9 +312,3 @@ def try_schedules(number: int, seed: int) -> None:
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(hypothesis.seed(seed)(AnySchedule), settings=bounds)
-
-
-if __name__ == "__main__":
-    num_schedules = int(sys.argv[1])
-    try_schedules(num_schedules, seed=int(sys.argv[2]))
-    print(json.dumps({"fault": "random schedules", "times_tried": num_schedules, "lost_events": 0, "double_runs": 0}))

@@ -48,6 +48,11 @@ def _name(role: str) -> str:
     return f"td{os.getpid() % 100_000}{role}"
 
 
+def _outside(name: str) -> str:
+    """The end of a node's cable that is plugged into the bridge."""
+    return f"{name}v"
+
+
 def _as_words(environment: Mapping[str, str]) -> list[str]:
     return [f"{name}={value}" for name, value in environment.items()]
 
@@ -155,6 +160,8 @@ class Cluster:
         for node in self.nodes:
             node.remove()
         for name in self._names:
+            # Sockets that wait for an answer keep a namespace alive for a minute, and the other end of its cable here.
+            subprocess.run(["ip", "link", "delete", _outside(name)], check=False)
             subprocess.run(["ip", "netns", "delete", name], check=False)
         subprocess.run(["ip", "link", "delete", self._bridge], check=False)
 
@@ -172,7 +179,7 @@ class Cluster:
         return ["nsenter", "--target", str(node.first_pid), "--all", f"--wd={ROOT}", "env", *_as_words(QUIET)]
 
     def _connect(self, name: str, address: str) -> None:
-        outside = f"{name}v"
+        outside = _outside(name)
         _run("ip", "netns", "add", name)
         _run("ip", "link", "add", outside, "type", "veth", "peer", "name", "eth0", "netns", name)
         _run("ip", "link", "set", outside, "master", self._bridge, "up")

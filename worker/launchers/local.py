@@ -32,7 +32,7 @@ def tethered(*command: str) -> list[str]:
 def torchrun(num_nodes: int, num_ranks_per_node: int, *meeting: str) -> list[str]:
     """The options that stand between `python` and the engine's own arguments."""
     ranks = ["--nnodes", str(num_nodes), "--nproc-per-node", str(num_ranks_per_node), "--max-restarts", "0"]
-    return ["-m", "torch.distributed.run", "--rdzv-backend", "c10d", *meeting, *ranks]
+    return ["-m", "worker.launchers.torchrun", "--rdzv-backend", "c10d", *meeting, *ranks]
 
 
 class LocalLauncher:

@@ -75,6 +75,7 @@ class ProcessTree:
                 if process.pid not in signalled:
                     signalled.add(process.pid)
                     _send(process, number)
+                    _send(process, signal.SIGCONT)  # one that was stopped would not hear it
             if time.monotonic() > deadline:
                 return False
             time.sleep(_POLL_S)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from backend.db.database import Database
 from backend.db.tables import LeaderRow
+from backend.scheduler import leadership
 from backend.scheduler.leadership import ROLE, Leadership
 
 
@@ -45,6 +48,33 @@ def test_a_backend_that_died_after_its_clock_was_set_back_is_followed_after_its_
     time.sleep(0.06)
     next_one.renew()
     assert _leads(database, next_one)
+
+
+def test_who_waits_for_the_lead_takes_no_lock_until_it_is_free(database: Database) -> None:
+    first, second = Leadership(database, lease_s=3600.0), Leadership(database)
+    first.keep()
+    with database.writing():  # whoever wanted to write now would wait for ever
+        second.keep()
+    assert not second.is_held()
+    first.resign()
+    second.keep()
+    assert _leads(database, second)
+
+
+def test_a_lead_is_renewed_before_it_ends(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leadership, "RENEWAL_S", 0.0)
+    first, second = Leadership(database, lease_s=3600.0), Leadership(database)
+    first.keep()
+    taken = _expires_at(database)
+    first.keep()
+    second.keep()
+    assert _expires_at(database) > taken
+    assert _leads(database, first)
+
+
+def _expires_at(database: Database) -> float:
+    with database.reading() as session:
+        return session.get_one(LeaderRow, ROLE).expires_at
 
 
 def _leads(database: Database, leadership: Leadership) -> bool:

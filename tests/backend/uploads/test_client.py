@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.__main__ import server_of
+from backend.server import server_of
 from tests.support.backend import write_dataset
 from tests.support.uploads import PART, UPLOADS
 from tunedeck.client import Client, sending

@@ -1,8 +1,8 @@
 """What one backend process does besides answering requests: lead, schedule, ingest, compact, tidy up, publish.
 
-Six threads, because everything that they do blocks on the database or the bus. All but the pump of the feed rest
-while another backend is the leader. None of them may fail silently, and none may take the pages down: a bus that is
-away shows in /health and nowhere else.
+Seven threads, because everything that they do blocks on the database or the bus. All but the pump of the feed
+and the readings rest while another backend is the leader. None of them may fail silently, and none may take the pages
+down: a bus that is away shows in /health and nowhere else.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 
 from backend.bus import connect
+from backend.cluster.readings import READ_EVERY_S, Readings
 from backend.db.database import Database
 from backend.feed.hub import Hub
 from backend.feed.pump import LOOK_AGAIN_S, Pump
@@ -33,26 +34,28 @@ class Background:
     def __init__(self, settings: Settings, database: Database, uploads: UploadStore, preview: Preview) -> None:
         self.hub = Hub()
         self.bus = connect(settings.resolved_redis_url())
-        self._leadership = Leadership(database)
+        self.leadership = Leadership(database)
+        self.readings = Readings(self.bus, self.hub)
         pump = Pump(database, self.hub)
-        compactor = Compactor(database, self._leadership)
+        compactor = Compactor(database, self.leadership)
         self.ingest = Ingest(
             settings,
             database,
             self.bus,
-            self._leadership,
+            self.leadership,
             self.wake_feed,
             self.wake_scheduler,
             is_watched=lambda: self.hub.num_listeners > 0,
         )
-        self._scheduler = Scheduler(settings, database, self.bus, self._leadership, self.ingest.hearing)
-        housekeeping = Housekeeping(settings, database, uploads, preview, self._leadership)
-        self._leader_loop = Loop("leader", self._leadership.keep, LOOK_S)
+        self._scheduler = Scheduler(settings, database, self.bus, self.leadership, self.ingest.hearing)
+        housekeeping = Housekeeping(settings, database, uploads, preview, self.leadership)
+        self._leader_loop = Loop("leader", self.leadership.keep, LOOK_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, rest_share=1.0)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
         self._housekeeping_loop = Loop("housekeeping", housekeeping.sweep, SWEEP_EVERY_S)
         self._feed_loop = Loop("feed", pump.pump, LOOK_AGAIN_S)
+        self._readings_loop = Loop("readings", self.readings.round, READ_EVERY_S)
         # In the order in which they stop: what writes before what publishes, and the lease last.
         self._loops = (
             self._scheduler_loop,
@@ -60,6 +63,7 @@ class Background:
             self._compactor_loop,
             self._housekeeping_loop,
             self._feed_loop,
+            self._readings_loop,
             self._leader_loop,
         )
 
@@ -75,7 +79,7 @@ class Background:
         for loop in self._loops:
             loop.join(STOP_TIMEOUT_S)
         try:
-            self._leadership.resign()
+            self.leadership.resign()
         except TunedeckError as fault:
             log.warning("the next backend has to wait for our lease to end: %s", fault)
         self._scheduler.close()

@@ -32,4 +32,5 @@ def install(environment: Environment) -> None:
     environment.globals["zip"] = zip
     environment.globals["FAULT_POLICIES"] = policy_fields()
     environment.globals["MASKS"] = get_args(LossMaskType)
+    environment.globals["UNITS"] = {metric.name: metric.unit for metric in CATALOGUE}
     environment.globals["METRICS"] = [asdict(metric) for metric in CATALOGUE]

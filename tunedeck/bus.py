@@ -17,6 +17,8 @@ from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import Component, LauncherName
 
 EVENTS_STREAM = "tunedeck:events"
+# Beyond it publishing waits: × MAX_BATCH_BYTES of the forwarder at most 320 MiB.
+MOST_STREAM_ENTRIES = 5_000
 RUN_ATTEMPT_TASK = "tunedeck.run_attempt"
 SERVICE_KEY = "tunedeck:service"
 

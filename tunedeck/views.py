@@ -5,6 +5,7 @@ Times are unix seconds; sizes are bytes; a number that is not known yet is None.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Generic, Literal, Self, TypeVar
 
 from pydantic import Field, field_serializer, model_validator
@@ -17,6 +18,7 @@ from tunedeck.fault import FaultScene
 from tunedeck.lifecycle import Desired, JobState
 from tunedeck.log_lines import LogLevel
 from tunedeck.memory import MemoryEstimate
+from tunedeck.readings import DeviceReading
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import Component, JobSpec, LossMaskType, Name
 
@@ -320,6 +322,68 @@ class HostView(Component):
     held: tuple[HeldView, ...] = ()
     set_aside: tuple[SetAsideView, ...] = ()
     drained: DrainView | None = None
+
+
+class DeviceReadingsView(Component):
+    """What was read of one GPU, at the times of its host. None: nothing was, or the driver does not tell."""
+
+    index: int
+    job_id: str = Field(description='who held it at the last time, "": nobody')
+    power_limit_w: float | None = Field(description="at the last time")
+    utilization: tuple[float | None, ...]
+    memory_bytes: tuple[int | None, ...]
+    power_w: tuple[float | None, ...]
+    temperature_c: tuple[float | None, ...]
+
+    @classmethod
+    def of(cls, index: int, readings: Sequence[DeviceReading | None]) -> Self:
+        newest = readings[-1] if readings else None
+        return cls(
+            index=index,
+            job_id=newest.job_id if newest else "",
+            power_limit_w=newest.power_limit_w if newest else None,
+            utilization=tuple(each and each.utilization for each in readings),
+            memory_bytes=tuple(each and each.memory_bytes for each in readings),
+            power_w=tuple(each and each.power_w for each in readings),
+            temperature_c=tuple(each and each.temperature_c for each in readings),
+        )
+
+
+class HostReadingsView(Component):
+    """The last ten minutes of a host, oldest first. A host whose cores are its devices has none here."""
+
+    host: str
+    times: tuple[float, ...]
+    processor: tuple[float, ...] = Field(description="busy share of the cores")
+    memory_bytes: tuple[int, ...]
+    devices: tuple[DeviceReadingsView, ...]
+
+
+class TaskQueueView(Component):
+    """The Celery queue of one host. Its worker takes a message at once, so more than none for seconds is a fault."""
+
+    host: str
+    alive: bool
+    last_seen_at: float
+    num_waiting: int
+
+
+class CeleryView(Component):
+    """How the way between backend and workers is: broker, queues, the stream back, and who reads it."""
+
+    broker: bool
+    fault: str = Field(description='why the broker does not answer; ""')
+    num_workers_alive: int
+    last_heard_at: float | None = Field(description="the newest hello of any worker; None: there was none")
+    queues: tuple[TaskQueueView, ...] = Field(description="of every host that ever said hello")
+    num_tasks_waiting: int
+    num_messages_waiting: int = Field(description="of workers, that are not in the database yet")
+    most_messages: int = Field(description="at which workers wait; nothing is lost")
+    ingest_lag_s: float = Field(description="age of the oldest of them; 0 where there is none")
+    memory_bytes: int = Field(description="that the broker uses")
+    memory_limit_bytes: int = Field(description="0: none was set")
+    leader: str = Field(description='of the backends, which one schedules and ingests: HOST/PROCESS; "": none')
+    is_leader: bool = Field(description="whether it is the one that answers")
 
 
 class QueuedView(Component):

@@ -20,6 +20,7 @@ from worker.greeter import Greeter
 from worker.joining import joined
 from worker.offer import Offer, offer_of
 from worker.publisher import connect
+from worker.readings import Readings
 from worker.tasks import register_tasks
 
 
@@ -51,12 +52,15 @@ def serve(settings: Settings, offer: Offer, engine_module: str) -> int:
     register_tasks(app, attempts)
     greeter = Greeter(bus, offer.facts, attempts, settings.heartbeat_s, offer.faults)
     greeter.start()
+    readings = Readings(bus, offer.read, settings.heartbeat_s)
+    readings.start()
     # A sign of life for other Celery workers (gossip, mingle, heartbeat) would fill the bus for nobody.
     celery_worker = app.Worker(without_gossip=True, without_mingle=True, without_heartbeat=True, loglevel="INFO")
     try:
         celery_worker.start()
     finally:
         attempts.leave()
+        readings.stop()
         greeter.stop()
         offer.stop()
     return int(celery_worker.exitcode or 0)

@@ -108,7 +108,7 @@ class Attempt:
     def _wait_for_devices(self) -> tuple[int, ...] | None:
         """None when nobody wants the attempt any more. A replaced attempt's processes may be ending on our devices."""
         num_devices, avoid = self._order.spec.hardware.num_devices, self._order.avoid_devices
-        while (devices := self._host.devices.take(num_devices, avoid)) is None:
+        while (devices := self._host.devices.take(self._order.job_id, num_devices, avoid)) is None:
             self._pause(self._try(self._say_alive))
             if self._fenced or self._is_stop_wanted():
                 return None

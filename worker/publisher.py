@@ -18,10 +18,9 @@ from pathlib import Path
 
 import redis
 
-from tunedeck.bus import EVENTS_STREAM, BusMessage, ControlRecord, HelloMessage, control_key
+from tunedeck.bus import EVENTS_STREAM, MOST_STREAM_ENTRIES, BusMessage, ControlRecord, HelloMessage, control_key
 from worker.forwarder.position import START, Position
 
-MAX_STREAM_ENTRIES = 5_000  # × MAX_BATCH_BYTES of line_tail.py: at most 320 MiB
 # Longer than an attempt is ever silent; if it is not, lines that are in the database already are sent once more.
 POSITION_LIFE_S = 7 * 24 * 3600
 SOCKET_TIMEOUT_S = 5.0
@@ -100,7 +99,7 @@ class Publisher:
         return bool(self._bus.xrange(EVENTS_STREAM, entry, entry, count=1))
 
     def _run(self, message: BusMessage, before: str, after: str) -> Reply:
-        args = (self._attempt, MAX_STREAM_ENTRIES, message.model_dump_json(), before, after, POSITION_LIFE_S)
+        args = (self._attempt, MOST_STREAM_ENTRIES, message.model_dump_json(), before, after, POSITION_LIFE_S)
         verdict, control, position, entry = self._script(keys=self._keys, args=args)
         self.control = ControlRecord.model_validate_json(control) if control else self.control
         return Reply(
@@ -112,7 +111,7 @@ class Publisher:
 
 def publish_hello(bus: redis.Redis, hello: HelloMessage) -> bool:
     """Send a hello unless the stream is full. It speaks for the host, so nothing fences it. May raise RedisError."""
-    if bus.xlen(EVENTS_STREAM) >= MAX_STREAM_ENTRIES:
+    if bus.xlen(EVENTS_STREAM) >= MOST_STREAM_ENTRIES:
         return False
     bus.xadd(EVENTS_STREAM, {"m": hello.model_dump_json()})
     return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.cluster import queries
-from backend.cluster.host_views import host_views
+from backend.cluster.host_views import host_views, no_such_host
 from backend.db.database import Database
 from backend.db.tables import HostRow, SetAsideRow
 from backend.jobs.pausing import preempt
@@ -48,7 +48,7 @@ def release(database: Database, settings: Settings, name: str, index: int, who: 
 def _require(session: Session, name: str) -> HostRow:
     host = session.get(HostRow, name, with_for_update=True)
     if host is None:
-        raise NotFound(f"there is no host {name!r}", "list the hosts: GET /api/v1/hosts")
+        raise no_such_host(name)
     return host
 
 

@@ -9,10 +9,15 @@ from sqlalchemy.orm import Session
 from backend.cluster import queries
 from backend.db.tables import HostRow, JobRow, SetAsideRow
 from tunedeck.bus import HostFacts
+from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.views import DrainView, HeldView, HostView, SetAsideView
 
 Held = Sequence[tuple[JobRow, int]]
+
+
+def no_such_host(name: str) -> NotFound:
+    return NotFound(f"there is no host {name!r}", "list the hosts: GET /api/v1/hosts")
 
 
 def host_views(session: Session, rows: Iterable[HostRow], alive_since: float) -> Iterator[HostView]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer, load_only
 
-from backend.db.tables import AttemptRow, HostRow, JobRow, SetAsideRow
+from backend.db.tables import AttemptRow, HostRow, JobRow, LeaderRow, SetAsideRow
 from backend.jobs.due import is_due
+from backend.scheduler.leadership import ROLE
 from tunedeck.lifecycle import JobState
 
 # A spec is judged by the hosts that there are; one that restarts just now is still there.
@@ -20,6 +21,10 @@ def hosts(session: Session) -> Sequence[HostRow]:
     return session.scalars(select(HostRow).order_by(HostRow.name)).all()
 
 
+def has_host(session: Session, name: str) -> bool:
+    return session.scalar(select(HostRow.name).where(HostRow.name == name)) is not None
+
+
 def alive(session: Session, now: float) -> Sequence[HostRow]:
     """Hosts for which a spec may be resolved. The scheduler, which sends work, is stricter."""
     is_alive = HostRow.last_seen_at >= now - FORGIVEN_SILENCE_S
@@ -28,6 +33,12 @@ def alive(session: Session, now: float) -> Sequence[HostRow]:
 
 def num_hosts_seen_since(session: Session, since: float) -> int:
     return session.scalar(select(func.count()).select_from(HostRow).where(HostRow.last_seen_at >= since)) or 0
+
+
+def leader(session: Session, now: float) -> str:
+    """Who holds the lead, "" where it is free."""
+    query = select(LeaderRow.holder).where(LeaderRow.role == ROLE, LeaderRow.expires_at > now)
+    return session.scalar(query) or ""
 
 
 def held_by_host(session: Session) -> dict[str, list[tuple[JobRow, int]]]:

@@ -1,4 +1,4 @@
-"""/api/v1/hosts, /api/v1/queue and /api/v1/health"""
+"""/api/v1/hosts, /api/v1/queue, /api/v1/celery and /api/v1/health"""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from backend.cluster import actions, queue, service
+from backend.cluster.celery_health import celery_health
 from backend.http.error_body import documented
 from backend.http.services import OwnerDep, ServicesDep
 from tunedeck.errors import NotFound
-from tunedeck.views import DrainHost, HealthView, HostView, Page, QueueView
+from tunedeck.views import CeleryView, DrainHost, HealthView, HostReadingsView, HostView, Page, QueueView
 
 router = APIRouter(tags=["cluster"])
 MOST_QUEUED = 500
@@ -22,6 +23,13 @@ DeviceIndex = Annotated[int, Path(ge=0, le=2**31 - 1)]
 def list_hosts(services: ServicesDep) -> Page[HostView]:
     """Every host that ever said hello."""
     return service.list_hosts(services.database, services.settings, time.time())
+
+
+@router.get("/hosts/{name}/readings", responses=documented(NotFound))
+def get_readings(name: str, services: ServicesDep) -> HostReadingsView:
+    """What the host read off its devices in the last ten minutes, every few seconds."""
+    service.require_host(services.database, name)
+    return services.background.readings.of_host(name)
 
 
 @router.post("/hosts/{name}/drain", responses=documented(NotFound))
@@ -52,6 +60,12 @@ def release_device(name: str, index: DeviceIndex, services: ServicesDep, owner: 
 def get_queue(services: ServicesDep, limit: Annotated[int, Query(ge=1, le=MOST_QUEUED)] = 100) -> QueueView:
     """The jobs that wait for devices, in the order in which they are placed, and why each waits."""
     return queue.look(services.database, services.settings, limit, time.time())
+
+
+@router.get("/celery")
+def get_celery(services: ServicesDep) -> CeleryView:
+    """How the way between backend and workers is: broker, task queues, the stream back, and the leader."""
+    return celery_health(services.database, services.settings, services.background, time.time())
 
 
 @router.get("/health")

@@ -6,7 +6,7 @@ import redis
 
 from backend.background import Background
 from backend.cluster import queries
-from backend.cluster.host_views import host_views
+from backend.cluster.host_views import host_views, no_such_host
 from backend.db.database import Database
 from tunedeck import __version__
 from tunedeck.errors import TunedeckError
@@ -21,6 +21,13 @@ def list_hosts(database: Database, settings: Settings, now: float) -> Page[HostV
     """Every host that ever said hello; one that was silent for a whole lease is not alive."""
     with database.reading() as session:
         return Page[HostView](items=tuple(host_views(session, queries.hosts(session), now - settings.lease_s)))
+
+
+def require_host(database: Database, name: str) -> None:
+    """Raise NotFound for a host that never said hello."""
+    with database.reading() as session:
+        if not queries.has_host(session, name):
+            raise no_such_host(name)
 
 
 def health(database: Database, settings: Settings, background: Background, now: float) -> HealthView:

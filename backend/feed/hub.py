@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
 from backend.feed.message import Message
 
@@ -20,18 +21,36 @@ log = logging.getLogger(__name__)
 QUEUE_LENGTH = 10_000
 
 
-class Listener:
-    """One open stream. An empty `job_ids` means every job."""
+@dataclass(frozen=True)
+class Topics:
+    """What a listener wants to hear. No `job_ids`: of every job; but who wants `readings` of the hosts and names no job
+    hears those alone, since a page of hosts has no use for every step of every run."""
 
-    def __init__(self, job_ids: frozenset[str], queue_length: int) -> None:
+    job_ids: frozenset[str] = frozenset()
+    readings: bool = False
+
+    @property
+    def has_jobs(self) -> bool:
+        return bool(self.job_ids) or not self.readings
+
+    def include(self, message: Message) -> bool:
+        if not message.job_id:
+            return self.readings
+        return message.job_id in self.job_ids if self.job_ids else not self.readings
+
+
+class Listener:
+    """One open stream."""
+
+    def __init__(self, topics: Topics, queue_length: int) -> None:
+        self.topics = topics
         self._ended = asyncio.Event()
-        self._job_ids = job_ids
         self._queue_length = queue_length
         self._queue: list[Message] = []
         self._filled = asyncio.Event()
 
     def offer(self, messages: Sequence[Message]) -> None:
-        wanted = [message for message in messages if not self._job_ids or message.job_id in self._job_ids]
+        wanted = [message for message in messages if self.topics.include(message)]
         if not wanted or self._ended.is_set():
             return
         self._queue.extend(wanted)
@@ -72,11 +91,16 @@ class Hub:
     def num_listeners(self) -> int:
         return len(self._listeners)
 
+    @property
+    def num_listeners_to_readings(self) -> int:
+        """From any thread; the set is copied in one step, because the loop may change it meanwhile."""
+        return sum(listener.topics.readings for listener in self._listeners.copy())
+
     @contextmanager
-    def listening(self, job_ids: frozenset[str]) -> Iterator[Listener]:
+    def listening(self, topics: Topics) -> Iterator[Listener]:
         """A listener that hears everything published from now on. To be called on the event loop."""
         self._loop = asyncio.get_running_loop()
-        listener = Listener(job_ids, self._queue_length)
+        listener = Listener(topics, self._queue_length)
         self._listeners.add(listener)
         if self._is_closed:
             listener.end()

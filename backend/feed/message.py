@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from backend.db.tables import EventRow
+from tunedeck.readings import HostReading
 
 COMMENT = b": still here\n\n"
 RECONNECT_AFTER = b"retry: 1000\n\n"
@@ -15,7 +17,8 @@ RECONNECT_AFTER = b"retry: 1000\n\n"
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`id` is the place in the feed; 0 for what is not in it and cannot be replayed (log lines)."""
+    """`id` is the place in the feed; 0 for what is not in it and cannot be replayed (log lines, readings). `job_id` is
+    "" for what is of hosts and not of a job."""
 
     id: int
     job_id: str
@@ -37,6 +40,12 @@ def of_event(row: EventRow) -> Message:
 def of_log(job_id: str, attempt: int, first_line: int, lines: list[str]) -> Message:
     view = {"job_id": job_id, "attempt": attempt, "first_line": first_line, "lines": lines}
     return Message(0, job_id, encode("log", view))
+
+
+def of_readings(readings: Sequence[tuple[float, HostReading]]) -> Message:
+    """What hosts read, each with the time by the clock of the bus."""
+    views = [{"t": at, **reading.model_dump()} for at, reading in readings]
+    return Message(0, "", encode("readings", {"readings": views}))
 
 
 def hello(cursor: int) -> bytes:

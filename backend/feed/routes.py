@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from backend.db.database import Database
 from backend.db.known_jobs import require_jobs
 from backend.events.service import event_id
+from backend.feed.hub import Topics
 from backend.feed.stream import FROM_NOW_ON, FeedResponse
 from backend.http.error_body import documented
 from backend.http.services import ServicesDep
@@ -27,6 +28,9 @@ router = APIRouter(tags=["stream"])
 async def stream(
     services: ServicesDep,
     job: Annotated[list[str], Query(default_factory=list, max_length=500, description="may repeat; none: all jobs")],
+    readings: Annotated[
+        bool, Query(description="what hosts read off their devices, too; without a job: that alone")
+    ] = False,
     last_event_id: Annotated[str, Query(max_length=20, description="as the header, for who cannot set one")] = "",
     last_event_id_header: Annotated[str, Header(alias="Last-Event-ID", max_length=20)] = "",
 ) -> Response:
@@ -34,7 +38,7 @@ async def stream(
     given = last_event_id_header or last_event_id
     seen = event_id(given, "last_event_id") if given else FROM_NOW_ON
     await run_in_threadpool(_require, services.database, job)
-    return FeedResponse(services.database, services.background.hub, frozenset(job), seen)
+    return FeedResponse(services.database, services.background.hub, Topics(frozenset(job), readings), seen)
 
 
 def _require(database: Database, job_ids: list[str]) -> None:

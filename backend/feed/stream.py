@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 
 from backend.db.database import Database
 from backend.feed import message, queries
-from backend.feed.hub import Hub, Listener
+from backend.feed.hub import Hub, Listener, Topics
 from backend.feed.message import COMMENT, RECONNECT_AFTER, Message
 from tunedeck.errors import Unavailable
 
@@ -38,18 +38,18 @@ class FeedResponse(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, database: Database, hub: Hub, job_ids: frozenset[str], last_event_id: int) -> None:
+    def __init__(self, database: Database, hub: Hub, topics: Topics, last_event_id: int) -> None:
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
         del self.headers["content-length"]
         self._database = database
         self._hub = hub
-        self._job_ids = job_ids
+        self._topics = topics
         self._seen = last_event_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Returns when the client has gone, was cut off, or the hub is closed."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        with self._hub.listening(self._job_ids) as listener:
+        with self._hub.listening(self._topics) as listener:
             tasks = [
                 asyncio.create_task(self._send_all(listener, send)),
                 asyncio.create_task(_until_disconnected(receive)),
@@ -87,13 +87,16 @@ class FeedResponse(Response):
 
     def _page(self) -> bytes:
         """The next events from the database; a reset where some of them are gone; nothing at the end."""
+        if not self._topics.has_jobs:
+            return b""
+        job_ids = self._topics.job_ids
         with self._database.reading() as session:
             newest = queries.newest_id(session)
             # Ids only grow, so one that we never gave is of another database.
-            if self._seen > newest or queries.has_lost_any_after(session, self._seen, self._job_ids):
+            if self._seen > newest or queries.has_lost_any_after(session, self._seen, job_ids):
                 self._seen = newest
                 return message.reset(newest)
-            rows = queries.events_after(session, self._seen, PAGE, self._job_ids)
+            rows = queries.events_after(session, self._seen, PAGE, job_ids)
         return self._joined([message.of_event(row) for row in rows])
 
     def _joined(self, messages: list[Message]) -> bytes:

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from backend.cluster import queue
 from backend.cluster import service as cluster
+from backend.cluster.celery_health import celery_health
 from backend.datasets import service as datasets
 from backend.http.services import OwnerDep, Services, ServicesDep
 from backend.jobs import service as jobs
@@ -135,7 +136,8 @@ def cluster_page(request: Request, services: ServicesDep) -> Response:
     hosts = cluster.list_hosts(services.database, services.settings, now)
     health = cluster.health(services.database, services.settings, services.background, now)
     waiting = queue.look(services.database, services.settings, _NUM_WAITING, now)
-    return _page(request, services, "cluster", hosts=hosts, health=health, queue=waiting)
+    celery = celery_health(services.database, services.settings, services.background, now)
+    return _page(request, services, "cluster", hosts=hosts, health=health, queue=waiting, celery=celery)
 
 
 def _page(request: Request, services: Services, name: str, **context: Any) -> Response:

@@ -12,6 +12,8 @@ He looks often and without a lock, so that the service stands still for little m
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import time
 import uuid
 
@@ -31,7 +33,8 @@ LOOK_S = 0.2
 
 class Leadership:
     def __init__(self, database: Database, lease_s: float = LEASE_S) -> None:
-        self.holder = uuid.uuid4().hex
+        # Read by people: which process it is. The rest tells apart two with the same number on hosts of the same name.
+        self.holder = f"{socket.gethostname()[:24]}/{os.getpid()}/{uuid.uuid4().hex[:16]}"
         self._database = database
         self._lease_s = lease_s
         self._held_until = 0.0

@@ -18,6 +18,7 @@ from worker.devices import Devices
 from worker.joining import joined
 from worker.offer import Offer
 from worker.publisher import connect
+from worker.readings import Reader
 
 NAME = "gpu-2"
 
@@ -28,9 +29,12 @@ def main() -> int:
     found = facts_of(NAME, num_devices=2, device="NVIDIA H200")
     named = tuple(device.model_copy(update={"uuid": f"GPU-{device.index}"}) for device in found.devices)
     facts = found.model_copy(update={"devices": named, "transformer_engine_version": "2.20.2"})
-    health = DeviceHealth(Library({"GPU-0": 1, "GPU-1": 0}), facts.devices)
+    library = Library({"GPU-0": 1, "GPU-1": 0})
+    health = DeviceHealth(library, facts.devices)
     settings = joined(settings, connect(settings.resolved_redis_url()))
-    offer = Offer(NAME, lambda: facts, health.faults, Devices(len(facts.devices)), lambda: None)
+    devices = Devices(len(facts.devices))
+    reader = Reader(facts, devices, library)
+    offer = Offer(NAME, lambda: facts, health.faults, reader.read, devices, lambda: None)
     return serve(settings, offer, "tests.worker.fake_engine")
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from tunedeck.bus import Device
@@ -39,11 +40,13 @@ class Library:
     events: deque[Event] = field(default_factory=deque)
     lost: set[str] = field(default_factory=set)
     deaf: set[str] = field(default_factory=set)
+    has_no_utilization: set[str] = field(default_factory=set)
 
     NVMLError = NVMLError
     NVMLError_GpuIsLost = GpuIsLost
     NVML_MEMORY_ERROR_TYPE_UNCORRECTED = 1
     NVML_VOLATILE_ECC = 0
+    NVML_TEMPERATURE_GPU = 0
     nvmlEventTypeXidCriticalError = 8
 
     def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
@@ -67,6 +70,24 @@ class Library:
             raise TimedOut("Timeout")
         assert self.events[0].device in events
         return self.events.popleft()
+
+    def nvmlDeviceGetUtilizationRates(self, handle: str) -> SimpleNamespace:
+        if handle in self.has_no_utilization:
+            raise NVMLError("Not Supported")
+        return SimpleNamespace(gpu=97)
+
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> SimpleNamespace:
+        return SimpleNamespace(used=71 << 30)
+
+    def nvmlDeviceGetPowerUsage(self, handle: str) -> int:
+        return 612_345
+
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: str) -> int:
+        return 700_000
+
+    def nvmlDeviceGetTemperature(self, handle: str, sensor: int) -> int:
+        assert sensor == self.NVML_TEMPERATURE_GPU
+        return 61
 
     def nvmlDeviceGetTotalEccErrors(self, handle: str, *kinds: int) -> int:
         assert kinds == (self.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, self.NVML_VOLATILE_ECC)
@@ -125,6 +146,6 @@ def test_a_card_without_events_is_watched_for_the_rest() -> None:
 
 def test_devices_that_are_set_aside_are_not_dealt_out() -> None:
     devices = Devices(4)
-    assert devices.take(2, avoid=(0, 2)) == (1, 3)
-    assert devices.take(1, avoid=(0, 2)) is None
-    assert devices.take(1, avoid=(2,)) == (0,)
+    assert devices.take("job", 2, avoid=(0, 2)) == (1, 3)
+    assert devices.take("job", 1, avoid=(0, 2)) is None
+    assert devices.take("job", 1, avoid=(2,)) == (0,)

@@ -11,14 +11,14 @@ import pytest
 from tests.support.valkey import ValkeyServer
 from tests.worker.backend_stand_in import BackendStandIn
 from tests.worker.orders import order
-from tunedeck.bus import ControlRecord, HeartbeatMessage
+from tunedeck.bus import MOST_STREAM_ENTRIES, ControlRecord, HeartbeatMessage
 from tunedeck.run_folder import RunFolder
 from worker.forwarder.forwarder import Forwarder, Progress
 from worker.forwarder.line_tail import MAX_BATCH_BYTES, MAX_BATCH_LINES, LineTail
 from worker.forwarder.log_text import MAX_LOG_LINE_CHARS, shown
 from worker.forwarder.position import START, Position
 from worker.forwarder.rewind import position_after
-from worker.publisher import MAX_STREAM_ENTRIES, Publisher, Verdict
+from worker.publisher import Publisher, Verdict
 
 JOB = order("plain", 1)
 BEAT = HeartbeatMessage(job_id=JOB.job_id, attempt=JOB.attempt, host="h")
@@ -121,7 +121,7 @@ def test_rewinding_skips_what_the_database_has(run: RunFolder) -> None:
 def test_a_full_stream_takes_nothing_and_loses_nothing(
     publisher: Publisher, run: RunFolder, backend: BackendStandIn
 ) -> None:
-    for _ in range(MAX_STREAM_ENTRIES):
+    for _ in range(MOST_STREAM_ENTRIES):
         publisher.publish_out_of_turn(BEAT)
     assert publisher.publish_out_of_turn(BEAT).verdict is Verdict.FULL
     run.events.write_text('{"seq": 1}\n')

@@ -33,10 +33,11 @@ def test_the_worker_and_its_supervisor_import_neither_torch_nor_ray() -> None:
 
 def test_no_device_is_dealt_out_twice() -> None:
     devices = Devices(4)
-    first, second = devices.take(3), devices.take(2)
+    first, second = devices.take("a", 3), devices.take("b", 2)
     assert (first, second) == ((0, 1, 2), None)
     devices.give_back((1,))
-    assert devices.take(2) == (1, 3)
+    assert devices.take("b", 2) == (1, 3)
+    assert devices.holders() == {0: "a", 1: "b", 2: "a", 3: "b"}
 
 
 def test_a_full_disk_is_reported_as_such() -> None:

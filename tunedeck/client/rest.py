@@ -30,11 +30,13 @@ from tunedeck.views import (
     ArtifactView,
     BulkView,
     CachedTokensView,
+    CeleryView,
     CheckedSpec,
     CheckpointView,
     DatasetView,
     EventView,
     HealthView,
+    HostReadingsView,
     HostView,
     JobDetail,
     JobView,
@@ -234,6 +236,13 @@ class Client:
 
     def hosts(self) -> tuple[HostView, ...]:
         return self._get("/hosts", Page[HostView]).items
+
+    def readings(self, host: str) -> HostReadingsView:
+        """What the host read off its devices in the last ten minutes."""
+        return self._get(f"/hosts/{_part(host)}/readings", HostReadingsView)
+
+    def celery(self) -> CeleryView:
+        return self._get("/celery", CeleryView)
 
     def drain(self, host: str, *, why: str = "", pause: bool = False) -> HostView:
         """Nothing new is placed on the host; with `pause` what runs there goes back to the queue."""

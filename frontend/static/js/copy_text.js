@@ -1,5 +1,8 @@
 /** A text that can be seen in several forms and copied. */
 
+const COPIED = "Copied";
+const SAID_FOR_MS = 1500;
+
 /**
  * @param {HTMLElement} buttons where the buttons go
  * @param {HTMLElement} place where the text is shown
@@ -13,14 +16,19 @@ export function copyable(buttons, place, forms) {
     for (const [name, button] of choices) button.setAttribute("aria-pressed", String(name === chosen));
   };
   const choices = Object.keys(forms).map((name) => [name, smallButton(name, () => { chosen = name; show(); })]);
-  const copy = smallButton("Copy", async () => {
-    await navigator.clipboard.writeText(place.textContent);
-    copy.textContent = "Copied";
-    setTimeout(() => { copy.textContent = "Copy"; }, 1500);
-  });
+  const copy = smallButton("Copy", () => copyText(place.textContent, copy));
   buttons.replaceChildren(...choices.map(([, button]) => button), copy);
   show();
   return show;
+}
+
+/** Copy `text`, and say so for a moment where the button has its label. @param {Element} label */
+export async function copyText(text, label) {
+  await navigator.clipboard.writeText(text);
+  const before = label.textContent;
+  if (before === COPIED) return;
+  label.textContent = COPIED;
+  setTimeout(() => { label.textContent = before; }, SAID_FOR_MS);
 }
 
 function smallButton(text, onClick) {

@@ -81,11 +81,15 @@ export function ago(unixSeconds) {
   return unixSeconds ? `${duration(Date.now() / 1000 - unixSeconds)} ago` : UNKNOWN;
 }
 
+export const offsetS = (unixSeconds) => new Date(unixSeconds * 1000).getTimezoneOffset() * 60;
+
+/** The moment, in milliseconds, that shown as UTC reads as the reader's own clock. */
+export const localMs = (unixSeconds) => (unixSeconds - offsetS(unixSeconds)) * 1000;
+
 /** Date and time in the reader's own time zone. */
 export function clock(unixSeconds) {
   if (!unixSeconds) return UNKNOWN;
-  const local = new Date((unixSeconds - new Date(unixSeconds * 1000).getTimezoneOffset() * 60) * 1000);
-  return local.toISOString().slice(0, 19).replace("T", " ");
+  return new Date(localMs(unixSeconds)).toISOString().slice(0, 19).replace("T", " ");
 }
 
 /** The time of day alone, for what is minutes away. */

@@ -8,7 +8,7 @@
 
 const KINDS = [
   "job", "step", "eval", "phase", "plan", "checkpoint", "checkpoint_removed", "fp8", "error", "end", "log", "hello",
-  "reset",
+  "reset", "readings",
 ];
 const REOPEN_AFTER_MS = 2000;
 const STALE_AFTER_MS = 10_000;
@@ -23,9 +23,11 @@ export class Stream {
   /**
    * @param {string[]} jobs ids; none: all jobs
    * @param {(link: "live" | "reconnecting", since: number) => void} onLink
+   * @param {{readings?: boolean}} [also] readings: what hosts read; without a job that alone
    */
-  constructor(jobs, onLink) {
-    const query = jobs.map((id) => `job=${encodeURIComponent(id)}`).join("&");
+  constructor(jobs, onLink, { readings = false } = {}) {
+    const parts = jobs.map((id) => `job=${encodeURIComponent(id)}`);
+    const query = [...parts, ...(readings ? ["readings=true"] : [])].join("&");
     this.url = `/api/v1/stream${query ? `?${query}` : ""}`;
     this.#onLink = onLink;
   }

@@ -11,7 +11,7 @@ import pytest
 
 from backend.db.database import Database
 from backend.db.tables import AttemptRow, EventRow, LogChunkRow
-from backend.feed.hub import Hub
+from backend.feed.hub import Hub, Topics
 from backend.feed.pump import Pump
 from backend.feed.stream import FROM_NOW_ON, FeedResponse
 from backend.loop import Loop
@@ -20,7 +20,7 @@ from backend.metrics.queries import steps_to_compact
 from tests.backend.feed.conftest import Client
 from tests.support.jobs import add_running_job
 
-ALL: frozenset[str] = frozenset()
+ALL = Topics()
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_only_the_asked_jobs_are_heard(database: Database, hub: Hub, pumping: Lo
     add_steps(database, other, range(1, 3))
 
     async def listen() -> None:
-        client = Client(FeedResponse(database, hub, frozenset({other}), 0))
+        client = Client(FeedResponse(database, hub, Topics(frozenset({other})), 0))
         await client.until_step(2)
         await asyncio.to_thread(add_steps, database, job_id, range(3, 6))
         await asyncio.to_thread(add_steps, database, other, range(3, 4))

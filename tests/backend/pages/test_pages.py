@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
+import time
 
 import pytest
 from fastapi.testclient import TestClient
 
 from tests.support.backend import SPEC
+from tests.support.jobs import add_running_job
 
 pytestmark = pytest.mark.any_database
 
@@ -36,6 +38,15 @@ def test_the_page_of_a_run_and_its_clone(stocked: TestClient) -> None:
     job_id = stocked.post("/api/v1/jobs", json=SPEC).json()["id"]
     assert job_id in stocked.get(f"/runs/{job_id}").text
     assert stocked.get(f"/new?from={job_id}").status_code == 200
+
+
+def test_a_host_with_a_hundred_runs_folds_all_but_four(stocked: TestClient) -> None:
+    with stocked.app.state.services.database.writing() as session:  # type: ignore[attr-defined]
+        for number in range(100):
+            add_running_job(session, time.time(), name=f"many-{number}")
+    shown, folded = stocked.get("/cluster").text.split("and 96 more")
+    assert len(re.findall(r"data-run=", shown)) == 4
+    assert len(re.findall(r"data-run=", folded)) == 96
 
 
 def test_home_leads_to_the_runs(client: TestClient) -> None:

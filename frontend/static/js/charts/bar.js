@@ -1,5 +1,6 @@
 /** The controls above the charts, which stand for all of them: x-axis, smoothing, far values, marks, zoom, link. */
 
+import { copyText } from "../copy_text.js";
 import { byId } from "../dom.js";
 
 /** @param {import("./grid.js").ChartGrid} grid */
@@ -11,7 +12,8 @@ export function startBar(grid) {
   if (byId("marks")) startToggle(byId("marks"), view.marks, (marks) => grid.change({ marks }));
   byId("reset-zoom").hidden = !view.range;
   byId("reset-zoom").addEventListener("click", () => grid.change({ range: null }));
-  byId("copy-view").addEventListener("click", copyLink);
+  const copy = byId("copy-view");
+  copy.addEventListener("click", () => copyText(location.href, copy.querySelector("span")));
 }
 
 function startChoice(select, value, onChange) {
@@ -36,11 +38,4 @@ function startToggle(button, isOn, onChange) {
     button.setAttribute("aria-pressed", String(isNowOn));
     onChange(isNowOn);
   });
-}
-
-async function copyLink({ currentTarget: button }) {
-  await navigator.clipboard.writeText(location.href);
-  const label = button.querySelector("span");
-  label.textContent = "Copied";
-  setTimeout(() => { label.textContent = "Copy link"; }, 1500);
 }

@@ -3,6 +3,7 @@
  * axis belongs to one run; it places the points of that run's series, and finds the step that belongs to a place.
  */
 
+import { localMs, offsetS } from "../format.js";
 import { firstAtLeast } from "./series.js";
 
 /** @typedef {import("./series.js").MetricSeries} Series */
@@ -83,6 +84,7 @@ class ClockAxis extends Axis {
   title = "time";
   plotly = { type: "date", hoverformat: "%b %-d, %H:%M:%S", unifiedhovertitle: { text: "%{x}" } };
 
+  /** Plotly shows dates as they are in UTC. */
   placesOf(series) {
     return series.times.map(localMs);
   }
@@ -95,10 +97,6 @@ class ClockAxis extends Axis {
     return this.stepOf(place / 1000 + offsetS(place / 1000));
   }
 }
-
-/** Plotly shows dates as they are in UTC; this shifts them so that they read as the reader's own clock. */
-const localMs = (unixSeconds) => (unixSeconds - offsetS(unixSeconds)) * 1000;
-const offsetS = (unixSeconds) => new Date(unixSeconds * 1000).getTimezoneOffset() * 60;
 
 class RelativeAxis extends Axis {
   /** Hours or minutes, by how many seconds the longest run of the page took. */

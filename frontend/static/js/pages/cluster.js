@@ -1,12 +1,20 @@
-/** Cluster: queue and hosts as the server drew them; the page asks again every few seconds while it is seen. */
+/**
+ * Cluster: health, queue and hosts as the server drew them, asked for again every few seconds while the page is seen;
+ * and what the devices do, pushed as it is read.
+ */
 
 import { post } from "../api.js";
+import { filterHosts, startHostFilter } from "../cluster/host_list.js";
+import { LiveStrips } from "../cluster/live_strips.js";
+import { dialogOf } from "../dialog.js";
 import { byId, keepTimesFresh, setText, showFault } from "../dom.js";
 import { clock } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
 
 const REFRESH_MS = 5000;
-const PARTS = ["health", "queue", "hosts-part"];
+const PARTS = ["health", "celery", "queue", "hosts-part"];
+
+const strips = new LiveStrips();
 
 async function refresh() {
   if (document.visibilityState !== "visible") return;
@@ -15,10 +23,18 @@ async function refresh() {
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   // What is replaced would lose the focus of who is about to press it.
   const focused = PARTS.find((id) => byId(id).contains(document.activeElement));
-  for (const id of PARTS) {
-    if (id !== focused) byId(id).replaceWith(document.adoptNode(fresh.getElementById(id)));
-  }
+  for (const id of PARTS) if (id !== focused) replace(byId(id), document.adoptNode(fresh.getElementById(id)));
   showMoments();
+  showHosts();
+}
+
+/** What a reader has unfolded stays unfolded. */
+function replace(part, fresh) {
+  for (const fold of part.querySelectorAll("details[data-fold][open]")) {
+    const same = fresh.querySelector(`details[data-fold="${CSS.escape(fold.dataset.fold)}"]`);
+    if (same) same.open = true;
+  }
+  part.replaceWith(fresh);
 }
 
 /** Times of day in the reader's own time zone, with the date where it is not today. */
@@ -31,54 +47,53 @@ function showMoments() {
   }
 }
 
+function showHosts() {
+  filterHosts();
+  strips.show();
+}
+
 const hostOf = (button) => button.closest("[data-host]").dataset.host;
 const pathOf = (host) => `/hosts/${encodeURIComponent(host)}`;
 
-/** Does it, then shows what came of it, or why not. @param {HTMLElement} faultPlace */
-async function act(path, body, faultPlace) {
-  try {
-    await post(path, body);
-    showFault(faultPlace, null);
-    document.activeElement?.blur();
-    await refresh();
-    return true;
-  } catch (error) {
-    showFault(faultPlace, error);
-    return false;
-  }
+/** Does it at once, then shows what came of it, or why not. */
+async function act(path) {
+  const fault = await post(path).then(() => null, (error) => error);
+  showFault(byId("action-fault"), fault);
+  if (fault) return;
+  document.activeElement?.blur();
+  await refresh();
 }
 
 function onClick({ target }) {
   const button = target.closest("button");
   if (!button) return;
-  if ("drain" in button.dataset) return askToDrain(hostOf(button));
-  if ("undrain" in button.dataset) return act(`${pathOf(hostOf(button))}/undrain`, undefined, byId("action-fault"));
-  if ("release" in button.dataset) {
-    return act(`${pathOf(hostOf(button))}/devices/${button.dataset.release}/release`, undefined, byId("action-fault"));
-  }
+  if ("drain" in button.dataset) askToDrain(hostOf(button));
+  if ("undrain" in button.dataset) act(`${pathOf(hostOf(button))}/undrain`);
+  if ("release" in button.dataset) act(`${pathOf(hostOf(button))}/devices/${button.dataset.release}/release`);
 }
+
+const openDrainDialog = dialogOf("drain", async () => {
+  const asked = { why: byId("drain-why").value.trim(), pause: byId("drain-pause").checked };
+  await post(`${pathOf(byId("drain-host").textContent)}/drain`, asked);
+  await refresh();
+});
 
 function askToDrain(host) {
   setText(byId("drain-host"), host);
   byId("drain-why").value = "";
   byId("drain-pause").checked = false;
-  showFault(byId("drain-fault"), null);
-  byId("drain-dialog").showModal();
-}
-
-async function onDrain(event) {
-  event.preventDefault();
-  const asked = { why: byId("drain-why").value.trim(), pause: byId("drain-pause").checked };
-  byId("drain-now").disabled = true;
-  const path = `${pathOf(byId("drain-host").textContent)}/drain`;
-  if (await act(path, asked, byId("drain-fault"))) byId("drain-dialog").close();
-  byId("drain-now").disabled = false;
+  openDrainDialog();
 }
 
 listenToKeys();
 keepTimesFresh();
 showMoments();
+filterHosts();
+startHostFilter(showHosts);
+strips.start();
 byId("content").addEventListener("click", onClick);
-byId("drain-form").addEventListener("submit", onDrain);
-byId("drain-keep").addEventListener("click", () => byId("drain-dialog").close());
+byId("drain-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  byId("drain-now").click();
+});
 setInterval(refresh, REFRESH_MS);

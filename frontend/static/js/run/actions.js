@@ -6,7 +6,7 @@
 import { post } from "../api.js";
 import { byId, showFault } from "../dom.js";
 import { count } from "../format.js";
-import { startDialog } from "./dialog.js";
+import { startDialog } from "../dialog.js";
 import { startPoints } from "./retry_points.js";
 
 const AT_ONCE = ["pause", "resume", "hold", "release"];

@@ -42,6 +42,7 @@ from backend.presets.routes import router as presets_router
 from backend.previews.preview import Preview
 from backend.previews.routes import router as previews_router
 from backend.previews.service import Previews
+from backend.prices.routes import router as prices_router
 from backend.token_cache.routes import router as token_cache_router
 from backend.uploads.routes import router as uploads_router
 from backend.uploads.store import UploadStore
@@ -67,6 +68,7 @@ _REST = (
     works_router,
     presets_router,
     cluster_router,
+    prices_router,
     feed_router,
 )
 

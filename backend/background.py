@@ -1,6 +1,7 @@
-"""What one backend process does besides answering requests: lead, schedule, ingest, compact, tidy up, publish.
+"""What one backend process does besides answering requests: lead, schedule, ingest, listen for silence, compact, tidy
+up, publish.
 
-Seven threads, because everything that they do blocks on the database or the bus. All but the pump of the feed
+Eight threads, because everything that they do blocks on the database or the bus. All but the pump of the feed
 and the readings rest while another backend is the leader. None of them may fail silently, and none may take the pages
 down: a bus that is away shows in /health and nowhere else.
 """
@@ -14,6 +15,7 @@ from backend.cluster.readings import READ_EVERY_S, Readings
 from backend.db.database import Database
 from backend.feed.hub import Hub
 from backend.feed.pump import LOOK_AGAIN_S, Pump
+from backend.health.silence import LOOK_EVERY_S, Silence
 from backend.housekeeping import SWEEP_EVERY_S, Housekeeping
 from backend.ingest.ingest import Ingest
 from backend.loop import Loop
@@ -48,10 +50,12 @@ class Background:
             is_watched=lambda: self.hub.num_listeners > 0,
         )
         self._scheduler = Scheduler(settings, database, self.bus, self.leadership, self.ingest.hearing)
+        silence = Silence(database, self.leadership, self.ingest.hearing)
         housekeeping = Housekeeping(settings, database, uploads, preview, self.leadership)
         self._leader_loop = Loop("leader", self.leadership.keep, LOOK_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, rest_share=1.0)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
+        self._silence_loop = Loop("silence", silence.look, LOOK_EVERY_S)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
         self._housekeeping_loop = Loop("housekeeping", housekeeping.sweep, SWEEP_EVERY_S)
         self._feed_loop = Loop("feed", pump.pump, LOOK_AGAIN_S)
@@ -60,6 +64,7 @@ class Background:
         self._loops = (
             self._scheduler_loop,
             self._ingest_loop,
+            self._silence_loop,
             self._compactor_loop,
             self._housekeeping_loop,
             self._feed_loop,

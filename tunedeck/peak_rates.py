@@ -40,11 +40,11 @@ CARDS: tuple[Card, ...] = (
 
 def peak_bf16_flops(device_name: str) -> float | None:
     """FLOP/s of one card, or None for a card that is not listed."""
-    words = f"{device_name} "
-    return next((card.bf16_flops for card in CARDS if _names(card, words)), None)
+    return next((card.bf16_flops for card in CARDS if names_card(card.pattern, device_name)), None)
 
 
-def _names(card: Card, words: str) -> bool:
+def names_card(pattern: str, device_name: str) -> bool:
     """`L4` must not be found in `L40S`, nor `H20` in `H200`: behind the pattern no letter or digit may follow."""
-    start = words.find(card.pattern)
-    return start >= 0 and not words[start + len(card.pattern)].isalnum()
+    words = f"{device_name} "
+    start = words.find(pattern)
+    return start >= 0 and not words[start + len(pattern)].isalnum()

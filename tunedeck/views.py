@@ -40,6 +40,27 @@ class JobFault(Component):
     scene: FaultScene = FaultScene()
 
 
+ConditionCode = Literal["loss_not_finite", "silent", "loss_spike", "memory_near_edge", "gpu_idle", "throughput_fell"]
+
+
+class Condition(Component):
+    """Something that is wrong with a run now. backend/health/rules.py says when each begins and ends."""
+
+    code: ConditionCode
+    sentence: str
+    step: int = Field(description="at which it began")
+    since: float
+
+
+class UsageView(Component):
+    """What a job has held so far, over all attempts: GPUs, or cores of a CPU host."""
+
+    device: Literal["cpu", "cuda"]
+    device_hours: float
+    cost: float | None = Field(description="at today's price of a GPU-hour; None without a price")
+    currency: str
+
+
 class JobView(Component):
     id: str
     name: str
@@ -63,6 +84,16 @@ class JobView(Component):
     latest: dict[str, float | None] = Field(description="the newest value of each metric")
     first_validation_loss: float | None
     best_validation_loss: float | None
+    num_tokens: int | None = Field(
+        description="in all steps that count, those of attempts that were gone back behind not"
+    )
+    num_trained_tokens: int | None = Field(description="of these, how many carry loss")
+    total_tokens: int | None = Field(description="expected of the whole run, by the mean of the steps so far")
+    memory_capacity_bytes: int | None = Field(description="what one rank may use of memory on its present host")
+    checkpoint_step: int | None = Field(description="of the newest checkpoint")
+    checkpoint_at: float | None
+    usage: UsageView
+    conditions: tuple[Condition, ...] = Field(description="what is wrong, the gravest first")
     fault: JobFault | None
 
 

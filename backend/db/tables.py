@@ -149,6 +149,7 @@ class JobRow(Base):
     does on SQLite, would lose it. `max_attempts` 0: the setting's. A queued job is tried at `not_before` and no sooner.
     `num_failures` counts failed attempts in a row without a new checkpoint. `resume_from` is where the next attempt
     begins: a path, FROM_START, or "" for where the last one got to. `request_key` names the request that made the job.
+    `heard_at` is when the newest event was stored, `watch` what backend/health goes by, `conditions` what it found.
     """
 
     __tablename__ = "jobs"
@@ -186,6 +187,13 @@ class JobRow(Base):
     first_validation_loss: Mapped[float | None]
     best_validation_loss: Mapped[float | None]
     step_time_ema_s: Mapped[float | None]
+    num_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    num_trained_tokens: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint_step: Mapped[int | None]
+    checkpoint_at: Mapped[float | None]
+    heard_at: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    watch: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
+    conditions: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
     __table_args__ = (
         Index("uq_jobs_owner_request_key", "owner", "request_key", unique=True),
         # All that placing reads (scheduler/rooms.py): in the table it lies behind the specs, kilobytes a row.
@@ -206,7 +214,10 @@ class AllowedTransitionRow(Base):
 
 
 class AttemptRow(Base):
-    """One placement of a job on a host. It holds devices from placing until `ended_at` is set."""
+    """One placement of a job on a host. It holds devices from placing until `ended_at` is set.
+
+    `device_name` is what the price goes by, `memory_bytes` what one rank may use; both are known when it starts.
+    """
 
     __tablename__ = "attempts"
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
@@ -221,6 +232,8 @@ class AttemptRow(Base):
     ingested_seq: Mapped[int] = mapped_column(default=0)
     ingested_line: Mapped[int] = mapped_column(default=0)
     first_step: Mapped[int] = mapped_column(default=1)
+    device_name: Mapped[str] = mapped_column(String(80), default="", server_default="")
+    memory_bytes: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 class TransitionRow(Base):
@@ -310,6 +323,14 @@ class CheckpointRow(Base):
     format: Mapped[str] = mapped_column(String(24))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     created_at: Mapped[float]
+
+
+class PreferenceRow(Base):
+    """What is set on the settings page, by name; a name that is missing has its default."""
+
+    __tablename__ = "preferences"
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class LeaderRow(Base):

@@ -15,10 +15,14 @@ from sqlalchemy.orm import Session, defer
 
 from backend.db.tables import AttemptRow, JobRow
 from backend.db.upsert import insert_new
+from backend.health import conditions
+from backend.health.watch import Watch
 from backend.ingest import checkpoints, device_faults, endings, lines, log_lines
+from backend.ingest.attempt_devices import note_devices
 from backend.ingest.hosts import Hosts
 from backend.ingest.summary import Summary
 from backend.jobs.transitions import EVENTS, transition
+from backend.metrics.service import sums_before
 from tunedeck.bus import BusMessage, EndedMessage, EventsMessage, HeartbeatMessage, HelloMessage, LogMessage
 from tunedeck.events import CheckpointEvent, CheckpointRemovedEvent, Event, PlanEvent, StepEvent
 from tunedeck.lifecycle import JobState
@@ -94,6 +98,8 @@ class Batch:
         if abs(lease_expires_at - attempt.lease_expires_at) > LEASE_SLACK * self._settings.lease_s:
             attempt.lease_expires_at = lease_expires_at
         if job.state == JobState.PLACING:
+            note_devices(self._session, job, attempt)
+            job.heard_at = self._now
             self._transition(job, JobState.STARTING, f"{attempt.host} has begun")
 
     def _phase(self, job: JobRow, message: HeartbeatMessage) -> None:
@@ -105,22 +111,39 @@ class Batch:
 
     def _events(self, job: JobRow, attempt: AttemptRow, message: EventsMessage) -> None:
         parsed = lines.parse(message, attempt.ingested_seq + 1)
-        summary = Summary.of(job)
+        summary, watch = Summary.of(job), Watch.of(job.watch)
         has_step = False
+        # What lies behind a gap is sent again: sums and the watch take it in only then.
+        is_next = parsed.first_seq <= attempt.ingested_seq + 1
         for event in parsed.events:
             if event.seq <= attempt.ingested_seq:
                 continue
             has_step = has_step or isinstance(event, StepEvent)
             if isinstance(event, PlanEvent):
-                attempt.first_step = event.first_step
+                watch = Watch()
+                self._begin(attempt, event, summary)
             summary.apply(event)
+            if is_next:
+                summary.count(event)
+                watch.apply(event, attempt.memory_bytes)
             self._keep_checkpoint(attempt, event)
             self._rows.append(_row(message, event))
         summary.store(job)
+        if parsed.events:
+            job.watch, job.heard_at = watch.kept(), self._now
+            conditions.after_events(job, watch, attempt.memory_bytes)
         attempt.ingested_seq = parsed.contiguous_after(attempt.ingested_seq)
         self.changed_jobs[job.id] = job
         if has_step and job.state == JobState.STARTING:
             self._transition(job, JobState.RUNNING, "the first step is done")
+
+    def _begin(self, attempt: AttemptRow, plan: PlanEvent, summary: Summary) -> None:
+        """What earlier attempts trained before the step that this one begins with still counts."""
+        attempt.first_step = plan.first_step
+        if plan.first_step > 1:
+            self._flush_rows()
+        sums = sums_before(self._session, attempt.job_id, ("num_tokens", "num_trained_tokens"), plan.first_step)
+        summary.begin_with(*map(int, sums))
 
     def _keep_checkpoint(self, attempt: AttemptRow, event: Event) -> None:
         if not isinstance(event, CheckpointEvent | CheckpointRemovedEvent):

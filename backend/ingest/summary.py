@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.db.tables import JobRow
-from tunedeck.events import EvalEvent, Event, PhaseEvent, PlanEvent, StepEvent
+from tunedeck.events import CheckpointEvent, EvalEvent, Event, PhaseEvent, PlanEvent, StepEvent
 
 # Weight of the newest step: about the last 20 steps count, so that the time to go is steady and still follows.
 EMA_WEIGHT = 0.1
@@ -27,6 +27,10 @@ class Summary:
     first_validation_loss: float | None
     best_validation_loss: float | None
     step_time_ema_s: float | None
+    num_tokens: int | None
+    num_trained_tokens: int | None
+    checkpoint_step: int | None
+    checkpoint_at: float | None
 
     @classmethod
     def of(cls, job: JobRow) -> Summary:
@@ -39,6 +43,10 @@ class Summary:
             job.first_validation_loss,
             job.best_validation_loss,
             job.step_time_ema_s,
+            job.num_tokens,
+            job.num_trained_tokens,
+            job.checkpoint_step,
+            job.checkpoint_at,
         )
 
     def store(self, job: JobRow) -> None:
@@ -60,6 +68,19 @@ class Summary:
                 self.train_iters = event.train_iters
                 self.facts = event.facts
                 self.step = event.first_step - 1
+            case CheckpointEvent(format="dist_checkpointing"):
+                self.checkpoint_step, self.checkpoint_at = event.step, event.t
+
+    def begin_with(self, num_tokens: int, num_trained_tokens: int) -> None:
+        """The tokens of the steps before the first one of an attempt."""
+        self.num_tokens, self.num_trained_tokens = num_tokens, num_trained_tokens
+
+    def count(self, event: Event) -> None:
+        """Add the tokens of a step, once. A job that an older version began is counted from its next attempt on."""
+        if not isinstance(event, StepEvent) or self.num_tokens is None or self.num_trained_tokens is None:
+            return
+        self.num_tokens += int(event.metrics.get("num_tokens") or 0)
+        self.num_trained_tokens += int(event.metrics.get("num_trained_tokens") or 0)
 
     def _average_step_time(self, step_time_s: float | None) -> None:
         if step_time_s is None:

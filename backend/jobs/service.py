@@ -15,6 +15,7 @@ from backend.jobs import queries
 from backend.jobs.intake import Intake, check_spec, read_spec, resolve_spec
 from backend.jobs.queries import JobFilter
 from backend.jobs.transitions import created
+from backend.jobs.usage import Usage, usage_of
 from backend.jobs.views import checkpoint_view, job_detail, job_view
 from tunedeck.errors import BadInput
 from tunedeck.ids import new_id
@@ -48,7 +49,7 @@ def create(database: Database, order: Order, raw: dict[str, Any], now: float, wh
         if not intake.has_its_data(session):
             intake = resolve_spec(session, order.owner, spec, now)
         job = _new_row(spec, intake, order, now)
-        return job_detail(job, "", [created(session, job, order.owner, why, now)])
+        return job_detail(job, Usage(), [created(session, job, order.owner, why, now)])
 
 
 def clone(database: Database, order: Order, job_id: str, changes: dict[str, Any], now: float) -> JobDetail:
@@ -71,7 +72,8 @@ def list_jobs(database: Database, wanted: JobFilter, cursor: str, limit: int) ->
     """Newest first. The cursor is the last id of the page before, so jobs made meanwhile shift nothing."""
     with database.reading() as session:
         found = queries.newest_first(session, wanted, id_cursor(cursor), limit + 1)
-    return page_of(found, limit, lambda row: row[0].id, lambda row: job_view(*row))
+        used = usage_of(session, [job for job, _ in found])
+    return page_of(found, limit, lambda row: row[0].id, lambda row: job_view(row[0], used[row[0].id]))
 
 
 def get(database: Database, job_id: str) -> JobDetail:
@@ -91,8 +93,8 @@ def detail(session: Session, job_id: str) -> JobDetail:
     found = queries.with_host(session, job_id)
     if found is None:
         raise no_such_job(job_id)
-    job, host = found
-    return job_detail(job, host, queries.transitions(session, job_id))
+    job, _ = found
+    return job_detail(job, usage_of(session, [job])[job.id], queries.transitions(session, job_id))
 
 
 def _new_row(spec: JobSpec, intake: Intake, order: Order, now: float) -> JobRow:

@@ -11,11 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, cast
 
-from sqlalchemy import Table, select
+from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, EventRow, JobRow, TransitionRow
+from backend.db.tables import EventRow, JobRow, TransitionRow
 from backend.db.upsert import insert_new
+from backend.health import conditions
+from backend.jobs.usage import Usage, usage_of
 from backend.jobs.views import job_view
 from tunedeck.lifecycle import FINAL, Desired, JobState, check_transition
 
@@ -38,6 +40,7 @@ def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, 
         job.started_at = now
     if to in FINAL:
         job.ended_at = now
+    conditions.after_transition(job, now)
     announce(session, job, now)
 
 
@@ -65,22 +68,11 @@ def announce(session: Session, job: JobRow, now: float) -> None:
 def announce_all(session: Session, jobs: Sequence[JobRow], now: float) -> None:
     """`announce` for each of `jobs`, at the price of little more than one."""
     session.flush()
-    hosts = _hosts_of(session, jobs)
-    insert_new(session, EVENTS, [_event(job, hosts.get(job.id, ""), now) for job in jobs])
+    used = usage_of(session, jobs)
+    insert_new(session, EVENTS, [_event(job, used[job.id], now) for job in jobs])
 
 
-def _hosts_of(session: Session, jobs: Sequence[JobRow]) -> dict[str, str]:
-    """By job id: where the newest attempt is; a job that was never placed is missing."""
-    placed = [job.id for job in jobs if job.attempt > 0]
-    query = (
-        select(AttemptRow.job_id, AttemptRow.host)
-        .join(JobRow, (JobRow.id == AttemptRow.job_id) & (JobRow.attempt == AttemptRow.number))
-        .where(JobRow.id.in_(placed))
-    )
-    return {row.job_id: row.host for row in session.execute(query)} if placed else {}
-
-
-def _event(job: JobRow, host: str, now: float) -> dict[str, Any]:
+def _event(job: JobRow, usage: Usage, now: float) -> dict[str, Any]:
     return {
         "job_id": job.id,
         "attempt": job.attempt,
@@ -88,5 +80,5 @@ def _event(job: JobRow, host: str, now: float) -> dict[str, Any]:
         "kind": "job",
         "step": job.step,
         "t": now,
-        "payload": job_view(job, host).model_dump(mode="json"),
+        "payload": job_view(job, usage).model_dump(mode="json"),
     }

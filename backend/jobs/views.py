@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.db.tables import CheckpointRow, JobRow, TransitionRow
+from backend.health import conditions
+from backend.jobs.usage import Usage
 from tunedeck.actions import actions_in
 from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, Desired, JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import CheckpointView, JobDetail, JobFault, JobView, TransitionView
 
 
-def job_view(job: JobRow, host: str) -> JobView:
-    """The summary of a job. `host` is that of its newest attempt; a job that waits has none, whatever was before."""
+def job_view(job: JobRow, usage: Usage) -> JobView:
+    """The summary of a job. A job that waits has no host, whatever was before."""
     state = JobState(job.state)
     return JobView(
         id=job.id,
@@ -25,7 +27,7 @@ def job_view(job: JobRow, host: str) -> JobView:
         model=job.model,
         dataset=job.dataset,
         attempt=job.attempt,
-        host=host if state in HOLDS_DEVICES | FINAL else "",
+        host=usage.host if state in HOLDS_DEVICES | FINAL else "",
         next_try_at=job.not_before if state is JobState.QUEUED and job.not_before > 0 else None,
         created_at=job.created_at,
         started_at=job.started_at,
@@ -37,12 +39,20 @@ def job_view(job: JobRow, host: str) -> JobView:
         latest=job.latest,
         first_validation_loss=job.first_validation_loss,
         best_validation_loss=job.best_validation_loss,
+        num_tokens=job.num_tokens,
+        num_trained_tokens=job.num_trained_tokens,
+        total_tokens=_total_tokens(job),
+        memory_capacity_bytes=usage.memory_bytes or None,
+        checkpoint_step=job.checkpoint_step,
+        checkpoint_at=job.checkpoint_at,
+        usage=usage.view(job.device),
+        conditions=conditions.of_job(job),
         fault=JobFault.model_validate(job.fault) if job.fault else None,
     )
 
 
-def job_detail(job: JobRow, host: str, transitions: Sequence[TransitionRow]) -> JobDetail:
-    summary = job_view(job, host)
+def job_detail(job: JobRow, usage: Usage, transitions: Sequence[TransitionRow]) -> JobDetail:
+    summary = job_view(job, usage)
     return JobDetail(
         **{name: getattr(summary, name) for name in JobView.model_fields},
         spec=JobSpec.model_validate(job.spec),
@@ -72,3 +82,10 @@ def eta_s(state: str, train_iters: int, step: int, step_time_ema_s: float | None
     if state != JobState.RUNNING or step_time_ema_s is None:
         return None
     return max(0, train_iters - step) * step_time_ema_s
+
+
+def _total_tokens(job: JobRow) -> int | None:
+    """Where every step still to come is as long as those so far were."""
+    if not job.num_tokens or not job.step:
+        return None
+    return round(job.num_tokens / job.step * max(job.step, job.train_iters))

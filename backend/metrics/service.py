@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.db.known_jobs import require_jobs
@@ -58,6 +59,14 @@ def points_of(
     """As `thinned`, but every point."""
     cursor, found = _found(database, Wanted(job_id, names, from_step, to_step))
     return cursor, dict(found.whole)
+
+
+def sums_before(session: Session, job_id: str, names: tuple[str, ...], step: int) -> tuple[float, ...]:
+    """The sum of each metric over all steps before `step`, across attempts."""
+    if step <= 1:
+        return (0.0,) * len(names)
+    whole = read(session, Wanted(job_id, frozenset(names), 0, step - 1)).whole
+    return tuple(float(np.nansum(whole[name].values)) if name in whole else 0.0 for name in names)
 
 
 def total_tokens(num_tokens: Points, from_step: int) -> Points:

@@ -97,6 +97,11 @@ def add_host(
     session.flush()
 
 
+def timeless(view: dict[str, Any]) -> dict[str, Any]:
+    """A JobView or JobDetail without what grows by itself while devices are held."""
+    return {name: value for name, value in view.items() if name != "usage"}
+
+
 def step_line(seq: int, step: int, t: float = 0.0, **metrics: float | None) -> str:
     """A line of events.jsonl."""
     values = metrics or {"loss": 1.0 / step}

@@ -1,0 +1,19 @@
+"""Writes down on what kind of device an attempt runs: its host may have others, or be gone, when the cost is asked."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AttemptRow, HostRow, JobRow
+from tunedeck.bus import HostFacts
+
+
+def note_devices(session: Session, job: JobRow, attempt: AttemptRow) -> None:
+    """The ranks of a job on a CPU host share its memory; a rank on a GPU has all of its."""
+    host = session.get(HostRow, attempt.host)
+    facts = HostFacts.model_validate(host.facts) if host else None
+    if facts is None or not facts.devices:
+        return
+    attempt.device_name = facts.devices[0].name[:80]
+    is_cpu = facts.kind == "cpu"
+    attempt.memory_bytes = facts.memory_bytes // job.num_devices if is_cpu else facts.devices[0].memory_bytes

@@ -21,8 +21,7 @@ from tunedeck.views import UsageView
 
 @dataclass(frozen=True)
 class Usage:
-    """`host` ("": never placed) and `memory_bytes` of one rank (0: not known) are of the newest attempt. The defaults are
-    those of a job that was never placed."""
+    """`host` and `memory_bytes` of a rank (0: not known) are of the newest attempt. The defaults: never placed."""
 
     host: str = ""
     memory_bytes: int = 0

@@ -81,14 +81,15 @@ class ScriptedAttempt:
         if first_step == 1:
             self.validate()
 
-    def steps(self, number: int) -> None:
-        """The next `number` steps in one message, as the forwarder batches them, each with a line of log."""
+    def steps(self, number: int, **changed: float | None) -> None:
+        """The next `number` steps in one message, as the forwarder batches them, each with a line of log. `changed` are
+        metrics that are not as usual."""
         events: list[dict[str, Any]] = []
         for _ in range(number):
             self.step += 1
-            events.append({"kind": "step", "step": self.step, "metrics": self._metrics()})
+            events.append({"kind": "step", "step": self.step, "metrics": self._metrics() | changed})
         self._events(*events)
-        self.log(f"step {event['step']}: loss {event['metrics']['loss']:.4f}" for event in events)
+        self.log(f"step {event['step']}: loss {event['metrics']['loss']}" for event in events)
 
     def validate(self) -> None:
         loss = 0.42 + 2.5 * math.exp(-self.step / 60)

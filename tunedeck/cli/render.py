@@ -36,6 +36,9 @@ def print_jobs(jobs: Sequence[JobView]) -> None:
     for job in jobs:
         table.add_row(*_row(job))
     console().print(table)
+    for job in jobs:
+        if job.conditions:
+            console().print(f"{job.id}  {job.conditions[0].sentence}", markup=False, style="yellow")
 
 
 def _row(job: JobView) -> tuple[str, ...]:
@@ -49,6 +52,8 @@ def print_job(job: JobDetail) -> None:
     out.print(f"{job.name}  ({job.id})  [{STYLE_OF_STATE.get(job.state, 'default')}]{job.state}[/]")
     for name, value in _facts(job):
         out.print(f"  {name:<18} {value}", markup=False)
+    for condition in job.conditions:
+        out.print(f"\n{condition.sentence}", markup=False, style="yellow")
     if job.fault is not None:
         where = [f"{name} {value}" for name, value in job.fault.scene if name in ("step", "rank") and value is not None]
         out.print(f"\n{job.fault.message}\n{job.fault.mend}", markup=False, style="red")
@@ -74,8 +79,38 @@ def _facts(job: JobDetail) -> list[tuple[str, str]]:
             "validation loss",
             f"{number(job.first_validation_loss)} first, {number(job.best_validation_loss)} best",
         ),
+        ("tokens", _tokens(job)),
+        ("memory of a rank", _memory(job)),
+        ("held", _held(job)),
+        ("last checkpoint", _last_checkpoint(job)),
         *measured,
     ]
+
+
+def _tokens(job: JobView) -> str:
+    if job.num_tokens is None:
+        return "–"
+    expected = f" of about {job.total_tokens:,}" if job.total_tokens else ""
+    return f"{job.num_tokens:,}{expected}, {job.num_trained_tokens:,} carry loss"
+
+
+def _memory(job: JobView) -> str:
+    peak, capacity = job.latest.get("peak_memory_bytes"), job.memory_capacity_bytes
+    if peak is None or not capacity:
+        return "–"
+    return f"at most {peak / 2**30:.1f} of {capacity / 2**30:.1f} GiB"
+
+
+def _held(job: JobView) -> str:
+    used = job.usage
+    hours = f"{used.device_hours:.2f} {'GPU' if used.device == 'cuda' else 'core'}-hours"
+    return hours if used.cost is None else f"{hours}, {used.cost:.2f} {used.currency}"
+
+
+def _last_checkpoint(job: JobView) -> str:
+    if job.checkpoint_step is None or job.checkpoint_at is None:
+        return "–"
+    return f"step {job.checkpoint_step:,}, {clock(job.checkpoint_at)}"
 
 
 def print_artifacts(artifacts: Sequence[ArtifactView]) -> None:

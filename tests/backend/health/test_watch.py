@@ -78,14 +78,15 @@ def test_what_is_not_a_number_is_told_at_once_and_until_five_steps_are_well() ->
 
 
 def test_throughput_that_fell_by_40_percent_is_told_and_by_20_percent_is_not() -> None:
-    """From 1000 to 600: the mean of ten steps is below 700 after ln(4)/−ln(0.9) = 14 steps, and told 20 steps later."""
+    """From 1000 to 600: the mean of ten steps, 600 + 400 × 0.9^n, comes below 70% of the level, which is at 930 by then,
+    after some 20 steps, and it is told 20 steps later."""
     watch = watched(Watch(), [*quiet(), *(step(n, tokens_per_s=800.0) for n in range(101, 201))])
     assert watch.fell.is_on is False
     watch = watched(Watch(), [*quiet(), *(step(n, tokens_per_s=600.0) for n in range(101, 133))])
     assert watch.fell.is_on is False
-    watched(watch, [step(n, tokens_per_s=600.0) for n in range(133, 140)])
+    watched(watch, [step(n, tokens_per_s=600.0) for n in range(133, 146)])
     assert watch.fell.is_on
-    assert watched(watch, quiet(30, 140)).fell.is_on is False
+    assert watched(watch, quiet(30, 146)).fell.is_on is False
 
 
 def test_a_slow_step_now_and_then_is_no_fall() -> None:
@@ -156,4 +157,4 @@ def test_the_gravest_is_said_first_and_each_in_one_sentence(database: Database) 
         spike, edge, fell = (condition.sentence for condition in conditions.of_job(job))
     assert spike == "Loss spike: up to 9.000 since step 140, from about 1.020."
     assert edge == "Memory is near its edge: a rank used 76.8 GiB of 80.0 GiB, 96%, since step 101."
-    assert re.fullmatch(r"Throughput fell by 3\d%: 606 tokens/s since step 11\d, 9\d\d before\.", fell)
+    assert re.fullmatch(r"Throughput fell by 3\d%: 606 tokens/s since step 1[12]\d, 9\d\d before\.", fell)

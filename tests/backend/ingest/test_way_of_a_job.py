@@ -204,3 +204,41 @@ def test_log_lines_are_stored_once_and_a_gap_is_filled_later(
     assert logs.logs(database, job_id, 0, 3, 2).lines == ("three", "four")
     with database.reading() as session:
         assert session.get_one(AttemptRow, (job_id, 1)).ingested_line == 8
+
+
+def test_tokens_count_along_the_line_of_training(ingesting: Ingesting, database: Database, job_id: str) -> None:
+    """Six steps of 10 tokens, then an attempt from step 4 on with steps of 100: 3 × 10 + 2 × 100."""
+    plan = {"train_iters": 9, "facts": {}}
+    first = [event_line("plan", 1, first_step=1, **plan)]
+    first += [step_line(n + 1, n, loss=1.0, num_tokens=10, num_trained_tokens=4) for n in range(1, 7)]
+    ingesting.hear(events_message(job_id, first))
+    ingesting.hear(events_message(job_id, first[2:]))
+    assert job_of(database, job_id).num_tokens == 60, "what is sent again counts once"
+    with database.writing() as session:
+        session.get_one(AttemptRow, (job_id, 1)).ended_at = time.time()
+        session.get_one(JobRow, job_id).attempt = 2
+        add_attempt(session, job_id, 2, time.time())
+    second = [event_line("plan", 1, first_step=4, **plan)]
+    second += [step_line(n - 2, n, loss=1.0, num_tokens=100, num_trained_tokens=50) for n in (4, 5)]
+    ingesting.hear(events_message(job_id, second, attempt=2))
+    job = job_of(database, job_id)
+    assert (job.num_tokens, job.num_trained_tokens) == (230, 112)
+
+
+def test_what_is_wrong_is_kept_with_the_job_and_gone_when_it_has_ended(
+    ingesting: Ingesting, database: Database, job_id: str
+) -> None:
+    ingesting.hear(events_message(job_id, [step_line(n, n, loss=1.0) for n in range(1, 41)]))
+    assert job_of(database, job_id).conditions == []
+    ingesting.hear(events_message(job_id, [step_line(41, 41, loss=9.0)]))
+    assert [kept["code"] for kept in job_of(database, job_id).conditions] == ["loss_spike"]
+    ingesting.hear(ended_message(job_id, "succeeded"))
+    assert job_of(database, job_id).conditions == []
+
+
+def test_a_run_that_failed_because_its_loss_was_not_a_number_says_so(
+    ingesting: Ingesting, database: Database, job_id: str
+) -> None:
+    ingesting.hear(heartbeat(job_id))
+    ingesting.hear(ended_message(job_id, "failed", code="loss_not_finite", message="the loss of step 21 is nan"))
+    assert [kept["sentence"] for kept in job_of(database, job_id).conditions] == ["The loss of step 21 is nan."]

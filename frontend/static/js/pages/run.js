@@ -16,10 +16,11 @@ import { CheckpointList } from "../run/checkpoints.js";
 import { Detail } from "../run/detail.js";
 import { showFacts } from "../run/facts.js";
 import { RunFeed } from "../run/feed.js";
-import { showJob, showNumber } from "../run/header.js";
+import { showJob } from "../run/header.js";
 import { RunHistory } from "../run/history.js";
 import { LogTab } from "../run/log/tab.js";
 import { RunMarks } from "../run/marks.js";
+import { MEASURED_NAMES, showNumber } from "../run/overview.js";
 import { showTimeline } from "../run/timeline.js";
 import { specForms } from "../spec_text.js";
 import { liveDots, Stream } from "../stream.js";
@@ -43,7 +44,7 @@ const artifacts = new ArtifactList(job.id);
 function onPoints(metrics) {
   if (metrics) grid.mark(metrics);
   else whenLoaded();
-  for (const metric of metrics ?? ["loss", "validation_loss", "tokens_per_s", "step_time_s", "peak_memory_bytes"]) {
+  for (const metric of metrics ?? MEASURED_NAMES) {
     const series = history.seriesOf(metric);
     if (series.length) showNumber(metric, series.latest());
   }

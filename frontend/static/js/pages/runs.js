@@ -58,24 +58,14 @@ function fill(row, job) {
 
 function fillSteps(place, job) {
   const steps = job.train_iters ? `${count(job.step)} / ${count(job.train_iters)} steps` : job.phase || "waits";
-  const text = job.fault?.message ?? (job.next_try_at ? `next try at ${time(job.next_try_at)}` : steps);
+  const wrong = job.fault?.message ?? job.conditions[0]?.sentence;
+  const text = wrong ?? (job.next_try_at ? `next try at ${time(job.next_try_at)}` : steps);
   if (place.textContent === text) return;
   const line = document.createElement("span");
-  line.className = job.fault ? "fault-line" : "";
-  line.title = job.fault ? text : "";
+  line.className = job.fault ? "fault-line" : wrong ? "condition-line" : "";
+  line.title = wrong ? text : "";
   line.textContent = text;
   place.replaceChildren(line);
-}
-
-const newestFirst = (one, other) => jobs.get(other.dataset.job).created_at - jobs.get(one.dataset.job).created_at;
-
-/** Puts a run where its age places it; one that is older than all shown belongs to a page not yet asked for. */
-function insert(job) {
-  const next = [...byId("runs").children].find((row) => jobs.get(row.dataset.job).created_at < job.created_at);
-  if (!next && nextCursor) return;
-  const row = fill(copyOf("run-row"), job);
-  byId("runs").insertBefore(row, next ?? null);
-  rows.set(job.id, row);
 }
 
 function onJob({ payload: job }) {

@@ -1,17 +1,11 @@
-/** What the run page says of its job above the tabs: state, progress, ETA, the five numbers, the fault. */
+/** What the run page says of its job in its first line: state, progress, ETA, what can be done; and the fault. */
 
 import { byId, cell, copyOf, setText, showProgress, showState } from "../dom.js";
-import { count, duration, number, percent, scene, seconds, si, size, time } from "../format.js";
+import { count, duration, percent, scene, time } from "../format.js";
 import { showActions } from "./actions.js";
+import { showOverview } from "./overview.js";
 
 const FINAL = new Set(["succeeded", "failed", "cancelled"]);
-const NUMBERS = {
-  loss: number,
-  validation_loss: number,
-  tokens_per_s: si,
-  step_time_s: seconds,
-  peak_memory_bytes: size,
-};
 
 export const hasEnded = (job) => FINAL.has(job.state);
 
@@ -24,15 +18,8 @@ export function showJob(job) {
   setText(cell(progress, "when"), whenText(job));
   showActions(job);
   showFaultOf(job);
-  for (const name of Object.keys(NUMBERS)) showNumber(name, job.latest[name]);
-  showNotes(job);
+  showOverview(job);
   document.title = `${hasEnded(job) ? job.state : percent(job.step, job.train_iters)} · ${job.name} · Tunedeck`;
-}
-
-/** @param {string} name @param {number | null | undefined} value */
-export function showNumber(name, value) {
-  if (!NUMBERS[name] || value === undefined) return;
-  setText(cell(document.querySelector(`[data-number="${name}"]`), "value"), NUMBERS[name](value));
 }
 
 function stepsText(job) {
@@ -46,19 +33,6 @@ function whenText(job) {
   if (job.next_try_at) return `${steps} · next try at ${time(job.next_try_at)}`;
   if (job.state !== "running") return [steps, job.train_iters ? job.phase : ""].filter(Boolean).join(" · ");
   return `${steps} · ${job.eta_s === null ? "ETA –" : `${duration(job.eta_s)} left`}`;
-}
-
-function showNotes(job) {
-  const note = (name, text) => setText(cell(document.querySelector(`[data-number="${name}"]`), "note"), text);
-  if (job.best_validation_loss !== null) {
-    note("validation_loss", `best ${number(job.best_validation_loss)} · first ${number(job.first_validation_loss)}`);
-  }
-  const trained = job.latest.num_trained_tokens;
-  if (trained) note("tokens_per_s", `${si(trained)} trained tokens a step`);
-  if (job.latest.lr !== undefined) note("loss", `lr ${number(job.latest.lr)}`);
-  const waiting = job.latest.data_time_s;
-  if (waiting !== undefined && waiting !== null) note("step_time_s", `${seconds(waiting)} of it waiting for data`);
-  note("peak_memory_bytes", job.latest.memory_bytes ? `${size(job.latest.memory_bytes)} in use` : "largest rank");
 }
 
 function showFaultOf(job) {

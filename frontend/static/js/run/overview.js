@@ -1,0 +1,69 @@
+/** The run at a glance: eight numbers, each with a note and a way to its chart, and what is wrong in a sentence. */
+
+import { showConditions } from "../conditions.js";
+import { byId, cell, setText, sinceElement } from "../dom.js";
+import { count, number, percent, seconds, si, size } from "../format.js";
+
+/** Of the newest step; the charts tell them as they come. */
+const MEASURED = { loss: number, tokens_per_s_per_gpu: si, step_time_s: seconds, peak_memory_bytes: size };
+export const MEASURED_NAMES = Object.keys(MEASURED);
+
+const tile = (name, part) => cell(document.querySelector(`[data-number="${name}"]`), part);
+const show = (name, value, note) => {
+  setText(tile(name, "value"), value);
+  setText(tile(name, "note"), note);
+};
+
+/** @param {string} name @param {number | null | undefined} value */
+export function showNumber(name, value) {
+  if (MEASURED[name] && value !== undefined) setText(tile(name, "value"), MEASURED[name](value));
+}
+
+/** @param {any} job JobView or JobDetail */
+export function showOverview(job) {
+  for (const name of MEASURED_NAMES) showNumber(name, job.latest[name]);
+  setText(tile("loss", "note"), job.latest.lr === undefined ? "" : `lr ${number(job.latest.lr)}`);
+  showThroughput(job.latest);
+  setText(tile("peak_memory_bytes", "note"), memoryNote(job));
+  show("best_validation_loss", number(job.best_validation_loss), validationNote(job));
+  show("num_tokens", si(job.num_tokens), tokensNote(job));
+  showUsage(job.usage);
+  showCheckpoint(job);
+  showConditions(byId("run-conditions"), job.conditions);
+}
+
+function showThroughput({ mfu, tokens_per_s: all, data_time_s: waiting }) {
+  const parts = [mfu ? `MFU ${percent(mfu, 1)}` : "", all ? `${si(all)} in all` : ""];
+  setText(tile("tokens_per_s_per_gpu", "note"), parts.filter(Boolean).join(" · "));
+  setText(tile("step_time_s", "note"), waiting === undefined || waiting === null ? "" : `${seconds(waiting)} for data`);
+}
+
+function memoryNote({ latest, memory_capacity_bytes: capacity }) {
+  const peak = latest.peak_memory_bytes;
+  return capacity && peak ? `${percent(peak, capacity)} of ${size(capacity)}` : "largest rank";
+}
+
+function validationNote({ latest, first_validation_loss: first }) {
+  return first === null ? "" : `now ${number(latest.validation_loss)} · first ${number(first)}`;
+}
+
+function tokensNote({ num_tokens: all, num_trained_tokens: trained, total_tokens: total }) {
+  if (!all) return "";
+  return [total ? `of about ${si(total)}` : "", `${percent(trained, all)} carry loss`].filter(Boolean).join(" · ");
+}
+
+/** Money where there is a price, else the hours alone. */
+function showUsage({ device, device_hours: hours, cost, currency }) {
+  const unit = device === "cuda" ? "GPU-hours" : "core-hours";
+  setText(tile("usage", "name"), cost === null ? `${unit[0].toUpperCase()}${unit.slice(1)}` : "Cost so far");
+  if (cost === null) return show("usage", hours ? number(hours) : "–", hours ? "all attempts" : "");
+  return show("usage", `${cost.toFixed(2)} ${currency}`, `${number(hours)} ${unit}`);
+}
+
+function showCheckpoint({ checkpoint_step: step, checkpoint_at: at }) {
+  setText(tile("checkpoint", "value"), step === null ? "–" : `step ${count(step)}`);
+  const note = tile("checkpoint", "note");
+  if (!at) return setText(note, "none yet");
+  if (note.querySelector("time")?.dataset.since === String(at)) return undefined;
+  return note.replaceChildren(sinceElement(at));
+}

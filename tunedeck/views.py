@@ -55,10 +55,10 @@ class Condition(Component):
 class UsageView(Component):
     """What a job has held so far, over all attempts: GPUs, or cores of a CPU host."""
 
-    device: Literal["cpu", "cuda"]
-    device_hours: float
-    cost: float | None = Field(description="at today's price of a GPU-hour; None without a price")
-    currency: str
+    device: Literal["cpu", "cuda"] = "cuda"
+    device_hours: float = 0.0
+    cost: float | None = Field(None, description="at today's price of a GPU-hour; None without a price")
+    currency: str = ""
 
 
 class JobView(Component):
@@ -87,13 +87,13 @@ class JobView(Component):
     num_tokens: int | None = Field(
         description="in all steps that count, those of attempts that were gone back behind not"
     )
-    num_trained_tokens: int | None = Field(description="of these, how many carry loss")
-    total_tokens: int | None = Field(description="expected of the whole run, by the mean of the steps so far")
-    memory_capacity_bytes: int | None = Field(description="what one rank may use of memory on its present host")
-    checkpoint_step: int | None = Field(description="of the newest checkpoint")
-    checkpoint_at: float | None
-    usage: UsageView
-    conditions: tuple[Condition, ...] = Field(description="what is wrong, the gravest first")
+    num_trained_tokens: int | None = Field(None, description="of these, how many carry loss")
+    total_tokens: int | None = Field(None, description="expected of the whole run, by the mean of the steps so far")
+    memory_capacity_bytes: int | None = Field(None, description="what one rank may use of memory on its present host")
+    checkpoint_step: int | None = Field(None, description="of the newest checkpoint")
+    checkpoint_at: float | None = None
+    usage: UsageView = UsageView()
+    conditions: tuple[Condition, ...] = Field((), description="what is wrong, the gravest first")
     fault: JobFault | None
 
 

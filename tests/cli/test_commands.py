@@ -73,10 +73,11 @@ def test_ls_shows_a_row_a_job_and_asks_for_the_state(service: StandIn) -> None:
         "GET /jobs", samples.page(samples.job("j2"), samples.job("j1", "failed", step=0, train_iters=0, latest={}))
     )
     result = tunedeck(service, "ls", "--state", "running", "--state", "failed")
-    header, first, second = result.stdout.splitlines()
+    header, first, second, *wrong = result.stdout.splitlines()
     assert header.split() == ["id", "name", "state", "progress", "loss", "eta", "model", "dataset"]
     assert first.split() == ["j2", "demo", "running", "7/300", "1.25", "1:30", "demo-base", "demo-questions"]
     assert second.split()[2:5] == ["failed", "–", "–"]
+    assert wrong[0] == "j2  No event for 130 s, since step 7."
     assert service.asked[0].query["state"] == ["running", "failed"]
 
 
@@ -90,6 +91,13 @@ def test_show_says_what_went_wrong_and_how_it_came_there(service: StandIn) -> No
     service.on("GET /jobs/j1", samples.detail(state="failed", fault=fault))
     shown = tunedeck(service, "show", "j1").stdout
     for text in ("rank 1 died", "see the log", "    [rank1] boom", "placing", "scheduler: free", "4.5 first, 1.1 best"):
+        assert text in shown
+    for text in (
+        "31,000 of about 1,300,000, 12,000 carry loss",
+        "2.50 GPU-hours, 5.00 EUR",
+        "step 5,",
+        "No event for 130 s",
+    ):
         assert text in shown
 
 

@@ -78,8 +78,8 @@ def test_what_is_not_a_number_is_told_at_once_and_until_five_steps_are_well() ->
 
 
 def test_throughput_that_fell_by_40_percent_is_told_and_by_20_percent_is_not() -> None:
-    """From 1000 to 600: the mean of ten steps, 600 + 400 × 0.9^n, comes below 70% of the level, which is at 930 by then,
-    after some 20 steps, and it is told 20 steps later."""
+    """From 1000 to 600: the mean of ten steps, 600 + 400 × 0.9^n, comes below 70% of the level, then at 930, after some
+    20 steps, and it is told 20 steps later."""
     watch = watched(Watch(), [*quiet(), *(step(n, tokens_per_s=800.0) for n in range(101, 201))])
     assert watch.fell.is_on is False
     watch = watched(Watch(), [*quiet(), *(step(n, tokens_per_s=600.0) for n in range(101, 133))])

@@ -26,15 +26,15 @@ export function showOverview(job) {
   showThroughput(job.latest);
   setText(tile("peak_memory_bytes", "note"), memoryNote(job));
   show("best_validation_loss", number(job.best_validation_loss), validationNote(job));
-  show("num_tokens", si(job.num_tokens), tokensNote(job));
+  show("num_tokens", si(job.num_tokens), job.total_tokens ? `of about ${si(job.total_tokens)}` : "");
   showUsage(job.usage);
   showCheckpoint(job);
   showConditions(byId("run-conditions"), job.conditions);
 }
 
 function showThroughput({ mfu, tokens_per_s: all, data_time_s: waiting }) {
-  const parts = [mfu ? `MFU ${percent(mfu, 1)}` : "", all ? `${si(all)} in all` : ""];
-  setText(tile("tokens_per_s_per_gpu", "note"), parts.filter(Boolean).join(" · "));
+  const note = mfu ? `MFU ${percent(mfu, 1)}` : all ? `${si(all)} in all` : "";
+  setText(tile("tokens_per_s_per_gpu", "note"), note);
   setText(tile("step_time_s", "note"), waiting === undefined || waiting === null ? "" : `${seconds(waiting)} for data`);
 }
 
@@ -43,13 +43,8 @@ function memoryNote({ latest, memory_capacity_bytes: capacity }) {
   return capacity && peak ? `${percent(peak, capacity)} of ${size(capacity)}` : "largest rank";
 }
 
-function validationNote({ latest, first_validation_loss: first }) {
-  return first === null ? "" : `now ${number(latest.validation_loss)} · first ${number(first)}`;
-}
-
-function tokensNote({ num_tokens: all, num_trained_tokens: trained, total_tokens: total }) {
-  if (!all) return "";
-  return [total ? `of about ${si(total)}` : "", `${percent(trained, all)} carry loss`].filter(Boolean).join(" · ");
+function validationNote({ latest }) {
+  return latest.validation_loss === undefined ? "" : `now ${number(latest.validation_loss)}`;
 }
 
 /** Money where there is a price, else the hours alone. */

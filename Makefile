@@ -29,12 +29,12 @@ test: $(VENV)/.installed-dev lint ## all checks and all tests
 ray: $(VENV)/.installed-dev ## a Ray cluster of two nodes that loses one; needs root for network namespaces
 	@$(BIN)/pytest tests/ray -m nodes
 
+# Both databases at once: most of a trial is waiting, and so all of it takes some twenty minutes on two free cores.
 chaos: $(VENV)/.installed-dev ## break everything, ROUNDS times, on SQLite and PostgreSQL; a JSON row a fault
 	@failed=0; \
 	$(BIN)/python -m tests.chaos.many_schedules 1000 $(SEED) || failed=1; \
-	for database in sqlite postgresql; do \
-		$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database $$database || failed=1; \
-	done; \
+	printf '%s\n' sqlite postgresql | xargs -n 1 -P 2 \
+		$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) --database || failed=1; \
 	exit $$failed
 
 lint: $(VENV)/.installed-dev ## ruff, mypy, import-linter

@@ -40,7 +40,11 @@ class Settings(BaseSettings):
     ray_address: str = Field("auto", description="of the Ray cluster's head, as HOST:PORT; auto: the one of this node")
     heartbeat_s: float = Field(2.0, gt=0)
     lease_s: float = Field(15.0, gt=0, description="an attempt without a heartbeat for so long is given up")
-    stop_grace_s: float = Field(60.0, gt=0, description="time for a last checkpoint before the processes are ended")
+    stop_grace_s: float = Field(
+        45.0,
+        gt=0,
+        description="time for a last checkpoint before the processes are ended, for which they have ten seconds more",
+    )
     max_attempts: int = Field(
         3, ge=1, description="attempts in a row without a new checkpoint, unless the spec of a job says otherwise"
     )

@@ -27,7 +27,7 @@ from worker.supervisor.strays import end_strays
 logger = logging.getLogger(__name__)
 
 # For SIGKILL and the exit report of a supervisor that is well, after what its launcher needs for SIGTERM.
-ENDING_S = 7.0
+ENDING_S = 5.0
 
 
 class SupervisorProcess:

@@ -29,6 +29,13 @@ class Findings:
     num_double_runs: int
     broken: tuple[str, ...]
 
+    def __add__(self, other: Findings) -> Findings:
+        return Findings(
+            self.num_lost_events + other.num_lost_events,
+            self.num_double_runs + other.num_double_runs,
+            self.broken + other.broken,
+        )
+
 
 def findings_of(service: Service, job_id: str, allowed_ends: frozenset[JobState], max_attempts: int) -> Findings:
     """Of a job that has ended."""

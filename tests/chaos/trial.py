@@ -76,6 +76,7 @@ class Trial:
         """The job must be running."""
         self.service = service
         self.job_id = job_id
+        self.job_ids = [job_id]
         with service.database.reading() as session:
             self.attempt = session.get_one(JobRow, job_id).attempt
             self.host = session.get_one(AttemptRow, (job_id, self.attempt)).host
@@ -108,6 +109,7 @@ class Trial:
     def look_at_another_job(self) -> None:
         """Submit one, which the other worker gets, and go on with it."""
         self.job_id = self.service.submit(num_steps=60)
+        self.job_ids.append(self.job_id)
         wait_for(lambda: self.job().attempt == 1, "the other job is placed")
         self.attempt, self.host = 0, next(host for host in self.service.workers if host != self.host)
 
@@ -123,6 +125,11 @@ class Trial:
 
     def has_ended(self) -> bool:
         return self.job().state in FINAL
+
+    def have_all_ended(self) -> bool:
+        """Every job that was submitted, also one that is not looked at any more."""
+        with self.service.database.reading() as session:
+            return all(session.get_one(JobRow, job_id).state in FINAL for job_id in self.job_ids)
 
 
 def run(service: Service, fault: Fault) -> Result:
@@ -148,10 +155,12 @@ def _run(service: Service, fault: Fault) -> Result:
     finally:
         if fault.outlived:
             fault.heal(trial)
-    wait_for(trial.has_ended, f"the end of the job after: {fault.name}")
-    findings = findings_of(service, trial.job_id, fault.ends, max_attempts=1 if fault.spares_engine else 9)
-    service.forget(job_id)
-    return Result(recovery_s, findings)
+    wait_for(trial.have_all_ended, f"the end of every job after: {fault.name}")
+    most = 1 if fault.spares_engine else 9
+    found = [findings_of(service, submitted, fault.ends, max_attempts=most) for submitted in trial.job_ids]
+    for submitted in trial.job_ids:
+        service.forget(submitted)
+    return Result(recovery_s, sum(found[1:], found[0]))
 
 
 def _recovery_s(trial: Trial, fault: Fault) -> float:

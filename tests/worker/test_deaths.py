@@ -61,10 +61,11 @@ def test_a_supervisor_that_is_stopped_is_killed_with_its_tree_after_the_grace(
 
 
 def test_an_engine_that_ends_leaves_no_child_behind(worker: WorkerProcess, backend: BackendStandIn) -> None:
-    job = order("family", 100)
+    job = order("family", FOR_EVER)
     backend.begin(job)
     backend.read_until(lambda: backend.events(job))
     children = [child for engine in worker.engines() for child in engine.children()]
+    backend.write_control(job, desired="stop")
     backend.read_until(lambda: backend.ends(job))
     assert len(children) == 1
     assert _are_gone(children)

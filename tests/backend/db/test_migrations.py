@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
 
 from backend.datasets import service
 from backend.db.database import Database
-from backend.db.migrate import downgrade, migrate
+from backend.db.migrate import alembic_config, downgrade, migrate, newest_revision
 from backend.db.tables import Base
 
 
@@ -86,6 +87,12 @@ def test_a_second_migration_changes_nothing(empty: Database) -> None:
     migrate(empty)
     migrate(empty)
     assert _tables(empty) == {"alembic_version", *Base.metadata.tables}
+
+
+def test_the_newest_migration_is_known_by_its_name(empty: Database) -> None:
+    with empty.connecting() as connection:
+        scripts = ScriptDirectory.from_config(alembic_config(connection))
+    assert scripts.get_heads() == [newest_revision()]
 
 
 def test_two_backends_that_start_at_once_both_find_the_schema(empty_url: str) -> None:

@@ -294,7 +294,7 @@ class AnySchedule(RuleBasedStateMachine):
 
 
 def _states(session: Session) -> dict[str, str]:
-    return dict(session.execute(select(JobRow.id, JobRow.state)).tuples().all())
+    return {row.id: row.state for row in session.execute(select(JobRow.id, JobRow.state))}
 
 
 def _stored_events(session: Session, job_id: str) -> list[tuple[int, int]]:

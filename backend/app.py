@@ -36,6 +36,7 @@ from backend.jobs.routes import router as jobs_router
 from backend.logs.routes import router as logs_router
 from backend.metrics.routes import router as metrics_router
 from backend.models.routes import router as models_router
+from backend.notes.routes import router as notes_router
 from backend.pages.rendering import build_environment
 from backend.pages.routes import router as pages_router
 from backend.presets.routes import router as presets_router
@@ -43,6 +44,7 @@ from backend.previews.preview import Preview
 from backend.previews.routes import router as previews_router
 from backend.previews.service import Previews
 from backend.prices.routes import router as prices_router
+from backend.saved_views.routes import router as saved_views_router
 from backend.token_cache.routes import router as token_cache_router
 from backend.uploads.routes import router as uploads_router
 from backend.uploads.store import UploadStore
@@ -56,6 +58,8 @@ from tunedeck.settings import Settings
 _REST = (
     jobs_router,
     job_actions_router,
+    notes_router,
+    saved_views_router,
     metrics_router,
     logs_router,
     artifacts_router,

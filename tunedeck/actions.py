@@ -14,6 +14,11 @@ from tunedeck.component import Component
 from tunedeck.lifecycle import FINAL, JobState
 from tunedeck.spec import Priority
 
+TagName = Annotated[
+    str, Field(pattern=r"^[\w.:/=+-]{1,40}$", description="letters, digits, and . : / = + - _, up to 40 of them")
+]
+MAX_TAGS = 30
+
 
 class Cancel(Component):
     """End the job. What it has trained is kept in a last checkpoint, unless that is declined."""
@@ -65,10 +70,37 @@ class Reprioritise(Component):
     priority: Priority
 
 
-Action = Annotated[Cancel | Pause | Resume | Retry | Hold | Release | Reprioritise, Field(discriminator="action")]
-ActionName = Literal["cancel", "pause", "resume", "retry", "hold", "release", "reprioritise"]
+class Archive(Component):
+    """Leave an ended job or a draft out of lists, unless they ask for the archive. It keeps all that it has."""
 
+    action: Literal["archive"] = "archive"
+
+
+class Unarchive(Component):
+    """Take a job out of the archive."""
+
+    action: Literal["unarchive"] = "unarchive"
+
+
+class Tag(Component):
+    """Add some tags to a job and remove others; what is in both is removed."""
+
+    action: Literal["tag"] = "tag"
+    add: Annotated[tuple[TagName, ...], Field(max_length=MAX_TAGS)] = ()
+    remove: Annotated[tuple[TagName, ...], Field(max_length=MAX_TAGS)] = ()
+
+
+Action = Annotated[
+    Cancel | Pause | Resume | Retry | Hold | Release | Reprioritise | Archive | Unarchive | Tag,
+    Field(discriminator="action"),
+]
+ActionName = Literal[
+    "cancel", "pause", "resume", "retry", "hold", "release", "reprioritise", "archive", "unarchive", "tag"
+]
+
+ARCHIVABLE = FINAL | {JobState.DRAFT}
 _UNENDED = frozenset(JobState) - FINAL
+# By the state alone. Archiving depends on the archive, and any job can be tagged.
 APPLIES_TO: dict[ActionName, frozenset[JobState]] = {
     "cancel": _UNENDED,
     "pause": frozenset({JobState.PLACING, JobState.STARTING, JobState.RUNNING}),

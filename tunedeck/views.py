@@ -95,6 +95,17 @@ class JobView(Component):
     usage: UsageView = UsageView()
     conditions: tuple[Condition, ...] = Field((), description="what is wrong, the gravest first")
     fault: JobFault | None
+    tags: tuple[str, ...] = Field((), description="sorted")
+    archived_at: float | None = None
+    loss_curve: tuple[float | None, ...] = Field(
+        (), description="training loss so far: means over equally many steps each, at most 40 values"
+    )
+
+
+class JobList(Page[JobView]):
+    """`as_of` is an id of the feed: the list tells all that the stream has said up to there, and nothing after it."""
+
+    as_of: str
 
 
 class TransitionView(Component):

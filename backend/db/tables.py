@@ -150,6 +150,7 @@ class JobRow(Base):
     `num_failures` counts failed attempts in a row without a new checkpoint. `resume_from` is where the next attempt
     begins: a path, FROM_START, or "" for where the last one got to. `request_key` names the request that made the job.
     `heard_at` is when the newest event was stored, `watch` what backend/health goes by, `conditions` what it found.
+    `tags` are joined as backend/jobs/tags.py says, so that one is found by LIKE. `loss_curve` is one of ingest's.
     """
 
     __tablename__ = "jobs"
@@ -194,6 +195,9 @@ class JobRow(Base):
     heard_at: Mapped[float] = mapped_column(default=0.0, server_default="0")
     watch: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     conditions: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, server_default="[]")
+    tags: Mapped[str] = mapped_column(Text, default="", server_default="")
+    archived_at: Mapped[float | None]
+    loss_curve: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     __table_args__ = (
         Index("uq_jobs_owner_request_key", "owner", "request_key", unique=True),
         # All that placing reads (scheduler/rooms.py): in the table it lies behind the specs, kilobytes a row.
@@ -202,7 +206,53 @@ class JobRow(Base):
             *("state", "not_before", "id", "owner", "priority"),
             *("created_at", "launcher", "device", "num_devices", "preemptible"),
         ),
+        # All that a search looks at but for the spec (backend/jobs/search), for the same reason.
+        Index("ix_jobs_search", "id", "archived_at", "state", "name", "model", "dataset", "owner", "priority", "tags"),
     )
+
+
+class JobNotesRow(Base):
+    """What people wrote about a job, in Markdown. `version` counts the changes, so that none overwrites one unseen."""
+
+    __tablename__ = "job_notes"
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    markdown: Mapped[str] = mapped_column(Text)
+    version: Mapped[int]
+    edited_at: Mapped[float]
+    edited_by: Mapped[str] = mapped_column(String(80))
+
+
+class SpecValueRow(Base):
+    """A field of a section of specs. Jobs whose sections are equal in every field share it: `section` is its SHA-256.
+
+    `text` is what is searched for as text; `number` is set where the value is one.
+    """
+
+    __tablename__ = "spec_values"
+    section: Mapped[str] = mapped_column(String(32), primary_key=True)
+    path: Mapped[str] = mapped_column(String(120), primary_key=True)
+    text: Mapped[str] = mapped_column(Text)
+    number: Mapped[float | None]
+    __table_args__ = (Index("ix_spec_values_path_number", "path", "number"),)
+
+
+class JobSectionRow(Base):
+    """Which sections the spec of a job is made of."""
+
+    __tablename__ = "job_sections"
+    section: Mapped[str] = mapped_column(String(32), primary_key=True)
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)
+
+
+class SavedViewRow(Base):
+    """A way to look at a page that somebody named for all: the page's address without its path."""
+
+    __tablename__ = "saved_views"
+    page: Mapped[str] = mapped_column(String(16), primary_key=True)
+    name: Mapped[str] = mapped_column(String(80), primary_key=True)
+    query: Mapped[str] = mapped_column(Text)
+    saved_by: Mapped[str] = mapped_column(String(80))
+    saved_at: Mapped[float]
 
 
 class AllowedTransitionRow(Base):

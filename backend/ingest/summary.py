@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.db.tables import JobRow
+from backend.ingest.loss_curve import LossCurve
 from tunedeck.events import CheckpointEvent, EvalEvent, Event, PhaseEvent, PlanEvent, StepEvent
 
 # Weight of the newest step: about the last 20 steps count, so that the time to go is steady and still follows.
@@ -31,6 +32,7 @@ class Summary:
     num_trained_tokens: int | None
     checkpoint_step: int | None
     checkpoint_at: float | None
+    loss_curve: LossCurve
 
     @classmethod
     def of(cls, job: JobRow) -> Summary:
@@ -47,10 +49,11 @@ class Summary:
             job.num_trained_tokens,
             job.checkpoint_step,
             job.checkpoint_at,
+            LossCurve(job.loss_curve),
         )
 
     def store(self, job: JobRow) -> None:
-        for name, value in vars(self).items():
+        for name, value in (vars(self) | {"loss_curve": self.loss_curve.as_stored()}).items():
             setattr(job, name, value)
 
     def apply(self, event: Event) -> None:
@@ -59,6 +62,7 @@ class Summary:
                 self.step = event.step
                 self.latest.update(event.metrics)
                 self._average_step_time(event.metrics.get("step_time_s"))
+                self.loss_curve.add(event.step, event.metrics.get("loss"))
             case EvalEvent():
                 self.latest.update(event.metrics)
                 self._compare_validation_loss(event.metrics.get("validation_loss"))
@@ -68,6 +72,7 @@ class Summary:
                 self.train_iters = event.train_iters
                 self.facts = event.facts
                 self.step = event.first_step - 1
+                self.loss_curve.cut_from(event.first_step)
             case CheckpointEvent(format="dist_checkpointing"):
                 self.checkpoint_step, self.checkpoint_at = event.step, event.t
 

@@ -10,7 +10,20 @@ from fastapi import APIRouter, Body
 from backend.http.error_body import documented
 from backend.http.services import OwnerDep, Services, ServicesDep
 from backend.jobs.actions import act, act_on_all
-from tunedeck.actions import Action, BulkAction, Cancel, Hold, Pause, Release, Reprioritise, Resume, Retry
+from tunedeck.actions import (
+    Action,
+    Archive,
+    BulkAction,
+    Cancel,
+    Hold,
+    Pause,
+    Release,
+    Reprioritise,
+    Resume,
+    Retry,
+    Tag,
+    Unarchive,
+)
 from tunedeck.errors import Conflict, NotFound
 from tunedeck.views import BulkView, JobDetail
 
@@ -66,6 +79,24 @@ def release_job(job_id: str, services: ServicesDep, owner: OwnerDep) -> JobDetai
 @router.post("/{job_id}/reprioritise")
 def reprioritise_job(job_id: str, services: ServicesDep, owner: OwnerDep, asked: Reprioritise) -> JobDetail:
     """Change the priority of a job."""
+    return _act(services, owner, job_id, asked)
+
+
+@router.post("/{job_id}/archive")
+def archive_job(job_id: str, services: ServicesDep, owner: OwnerDep) -> JobDetail:
+    """Leave an ended job or a draft out of lists."""
+    return _act(services, owner, job_id, Archive())
+
+
+@router.post("/{job_id}/unarchive")
+def unarchive_job(job_id: str, services: ServicesDep, owner: OwnerDep) -> JobDetail:
+    """Take a job out of the archive."""
+    return _act(services, owner, job_id, Unarchive())
+
+
+@router.post("/{job_id}/tag")
+def tag_job(job_id: str, services: ServicesDep, owner: OwnerDep, asked: Tag) -> JobDetail:
+    """Add tags to a job and remove others."""
     return _act(services, owner, job_id, asked)
 
 

@@ -8,12 +8,27 @@ from backend.db.database import Database
 from backend.db.known_jobs import no_such_job
 from backend.db.tables import JobRow
 from backend.jobs import queries
+from backend.jobs.archiving import archive, unarchive
 from backend.jobs.cancelling import cancel
 from backend.jobs.pausing import pause, resume
 from backend.jobs.queueing import hold, release, reprioritise
 from backend.jobs.retrying import retry
 from backend.jobs.service import detail
-from tunedeck.actions import Action, BulkAction, Cancel, Hold, Pause, Release, Reprioritise, Resume, Retry
+from backend.jobs.tagging import change_tags
+from tunedeck.actions import (
+    Action,
+    Archive,
+    BulkAction,
+    Cancel,
+    Hold,
+    Pause,
+    Release,
+    Reprioritise,
+    Resume,
+    Retry,
+    Tag,
+    Unarchive,
+)
 from tunedeck.errors import TunedeckError
 from tunedeck.lifecycle import JobState
 from tunedeck.views import ActionResult, BulkView, JobDetail
@@ -66,3 +81,9 @@ def _apply(session: Session, job: JobRow, action: Action, who: str, now: float) 
             release(session, job, who, now)
         case Reprioritise():
             reprioritise(session, job, action.priority, who, now)
+        case Archive():
+            archive(session, job, who, now)
+        case Unarchive():
+            unarchive(session, job, who, now)
+        case Tag():
+            change_tags(session, job, action, who, now)

@@ -8,6 +8,7 @@ from backend.db.tables import JobRow
 from backend.jobs.intake import resolve_spec
 from backend.jobs.readable import require_readable
 from backend.jobs.refusals import refused
+from backend.jobs.spec_index import sections_of_spec, store
 from backend.jobs.transitions import transition, wish
 from tunedeck.actions import APPLIES_TO
 from tunedeck.lifecycle import WAITS_OR_RUNS, JobState
@@ -49,6 +50,7 @@ def reprioritise(session: Session, job: JobRow, priority: int, who: str, now: fl
 
 def _resolve_again(session: Session, job: JobRow, now: float) -> None:
     """What is registered and connected may have changed since the draft was made."""
-    intake = resolve_spec(session, job.owner, JobSpec.model_validate(job.spec), now)
-    for name, value in intake.columns().items():
+    spec = JobSpec.model_validate(job.spec)
+    for name, value in resolve_spec(session, job.owner, spec, now).columns().items():
         setattr(job, name, value)
+    store(session, job.id, sections_of_spec(spec, job.resolved))

@@ -6,22 +6,25 @@ import time
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Header, Query
+from pydantic import StringConstraints
 
 from backend.http.error_body import documented
 from backend.http.raw_json import DocumentedAs, RawObject
 from backend.http.services import OwnerDep, ServicesDep
 from backend.jobs import service
-from backend.jobs.queries import JobFilter
+from backend.jobs.queries import Archived, JobFilter
 from backend.jobs.service import Order
 from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
-from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobView, Page
+from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobList, Page
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RawSpec = Annotated[RawObject, Body(), DocumentedAs(JobSpec)]
 RawChanges = Annotated[RawObject, Body(default_factory=dict, description="a part of a JobSpec")]
 MAX_PAGE = 500
+MAX_SEARCH = 500
+JobId = Annotated[str, StringConstraints(max_length=32)]
 
 
 async def order_of(
@@ -64,14 +67,19 @@ def check_job(raw: RawSpec, services: ServicesDep, owner: OwnerDep) -> CheckedSp
 def list_jobs(
     services: ServicesDep,
     state: Annotated[list[JobState], Query(default_factory=list, description="may repeat")],
+    ids: Annotated[
+        list[JobId], Query(alias="id", default_factory=list, max_length=MAX_PAGE, description="only these; may repeat")
+    ],
     model: Annotated[str, Query(max_length=80)] = "",
     dataset: Annotated[str, Query(max_length=80)] = "",
-    q: Annotated[str, Query(max_length=200, description="part of a name, id, model or data set")] = "",
+    q: Annotated[str, Query(max_length=MAX_SEARCH, description="a search; docs/search.md tells its language")] = "",
+    archived: Annotated[Archived, Query(description="whether archived jobs are listed")] = "no",
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE)] = 50,
     cursor: Annotated[str, Query(max_length=32, description="next_cursor of the page before")] = "",
-) -> Page[JobView]:
+) -> JobList:
     """Jobs, newest first."""
-    return service.list_jobs(services.database, JobFilter(tuple(state), model, dataset, q), cursor, limit)
+    wanted = JobFilter(tuple(state), model, dataset, q, archived, tuple(ids))
+    return service.list_jobs(services.database, wanted, cursor, limit)
 
 
 @router.get("/{job_id}", responses=documented(NotFound))

@@ -11,9 +11,11 @@ from backend.db.database import Database
 from backend.db.known_jobs import no_such_job
 from backend.db.pages import id_cursor, page_of
 from backend.db.tables import JobRow
-from backend.jobs import queries
+from backend.feed.queries import newest_id
+from backend.jobs import queries, spec_index
 from backend.jobs.intake import Intake, check_spec, read_spec, resolve_spec
 from backend.jobs.queries import JobFilter
+from backend.jobs.search.terms import read_terms
 from backend.jobs.transitions import created
 from backend.jobs.usage import Usage, usage_of
 from backend.jobs.views import checkpoint_view, job_detail, job_view
@@ -22,7 +24,7 @@ from tunedeck.ids import new_id
 from tunedeck.lifecycle import Desired, JobState
 from tunedeck.presets import lay_over
 from tunedeck.spec import JobSpec
-from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobView, Page
+from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobList, Page
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,9 @@ def create(database: Database, order: Order, raw: dict[str, Any], now: float, wh
         if not intake.has_its_data(session):
             intake = resolve_spec(session, order.owner, spec, now)
         job = _new_row(spec, intake, order, now)
-        return job_detail(job, Usage(), [created(session, job, order.owner, why, now)])
+        first = created(session, job, order.owner, why, now)
+        spec_index.store(session, job.id, spec_index.sections_of_spec(spec, job.resolved))
+        return job_detail(job, Usage(), [first])
 
 
 def clone(database: Database, order: Order, job_id: str, changes: dict[str, Any], now: float) -> JobDetail:
@@ -68,12 +72,17 @@ def check(database: Database, owner: str, raw: dict[str, Any], now: float) -> Ch
         return CheckedSpec(resolved=None, memory=None, problems=tuple(asdict(problem) for problem in error.problems))
 
 
-def list_jobs(database: Database, wanted: JobFilter, cursor: str, limit: int) -> Page[JobView]:
-    """Newest first. The cursor is the last id of the page before, so jobs made meanwhile shift nothing."""
+def list_jobs(database: Database, wanted: JobFilter, cursor: str, limit: int) -> JobList:
+    """Newest first. The cursor is the last id of the page before, so jobs made meanwhile shift nothing. Raises BadInput
+    for a search that makes no sense."""
+    terms = read_terms(wanted.text)
+    before = id_cursor(cursor)
     with database.reading() as session:
-        found = queries.newest_first(session, wanted, id_cursor(cursor), limit + 1)
-        used = usage_of(session, [job for job, _ in found])
-    return page_of(found, limit, lambda row: row[0].id, lambda row: job_view(row[0], used[row[0].id]))
+        as_of = newest_id(session)
+        found = queries.newest_first(session, wanted, terms, before, limit + 1)
+        used = usage_of(session, found)
+    page = page_of(found, limit, lambda job: job.id, lambda job: job_view(job, used[job.id]))
+    return JobList(items=page.items, next_cursor=page.next_cursor, as_of=str(as_of))
 
 
 def get(database: Database, job_id: str) -> JobDetail:

@@ -36,6 +36,7 @@ def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, 
         job.phase = ""
     if to is JobState.QUEUED:
         job.desired, job.ended_at, job.fault = Desired.RUN, None, None
+        job.archived_at = None
     if to is JobState.STARTING and job.started_at is None:
         job.started_at = now
     if to in FINAL:

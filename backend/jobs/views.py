@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from backend.db.tables import CheckpointRow, JobRow, TransitionRow
 from backend.health import conditions
 from backend.jobs.usage import Usage
-from tunedeck.actions import actions_in
+from backend.jobs.tags import tags_of
+from tunedeck.actions import ARCHIVABLE, ActionName, actions_in
 from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, Desired, JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import CheckpointView, JobDetail, JobFault, JobView, TransitionView
@@ -23,7 +24,7 @@ def job_view(job: JobRow, usage: Usage) -> JobView:
         desired=Desired(job.desired),
         owner=job.owner,
         priority=job.priority,
-        actions=actions_in(state),
+        actions=(*actions_in(state), *_archiving(job, state)),
         model=job.model,
         dataset=job.dataset,
         attempt=job.attempt,
@@ -48,6 +49,9 @@ def job_view(job: JobRow, usage: Usage) -> JobView:
         usage=usage.view(job.device),
         conditions=conditions.of_job(job),
         fault=JobFault.model_validate(job.fault) if job.fault else None,
+        tags=tags_of(job.tags),
+        archived_at=job.archived_at,
+        loss_curve=tuple(job.loss_curve.get("values", ())),
     )
 
 
@@ -75,6 +79,12 @@ def checkpoint_view(row: CheckpointRow) -> CheckpointView:
         size_bytes=row.size_bytes,
         created_at=row.created_at,
     )
+
+
+def _archiving(job: JobRow, state: JobState) -> tuple[ActionName, ...]:
+    if job.archived_at is not None:
+        return ("unarchive",)
+    return ("archive",) if state in ARCHIVABLE else ()
 
 
 def eta_s(state: str, train_iters: int, step: int, step_time_ema_s: float | None) -> float | None:

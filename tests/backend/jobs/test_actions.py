@@ -163,7 +163,7 @@ def test_a_retry_wants_the_data_set(stocked: TestClient) -> None:
 @pytest.mark.any_database
 def test_a_draft_is_resolved_again_when_it_is_released(stocked: TestClient) -> None:
     draft = stocked.post(JOBS, json=SPEC, params={"draft": True}).json()
-    assert (draft["state"], draft["actions"]) == ("draft", ["cancel", "release", "reprioritise"])
+    assert (draft["state"], draft["actions"]) == ("draft", ["cancel", "release", "reprioritise", "archive"])
     with database_of(stocked).writing() as session:
         job = session.get_one(JobRow, draft["id"])
         job.train_iters, job.resolved = 1, {}

@@ -91,7 +91,7 @@ def test_a_misspelt_filter_is_refused_rather_than_left_out(stocked: TestClient) 
     problems = answer.json()["error"]["problems"]
     assert [(each["field"], each["value"]) for each in problems] == [("states", "failed"), ("foo", "1")]
     assert problems[0]["mend"] == "did you mean state?"
-    assert problems[1]["mend"] == "leave it out, or use one of: state, model, dataset, q, limit, cursor"
+    assert problems[1]["mend"] == "leave it out, or use one of: state, id, model, dataset, q, archived, limit, cursor"
 
 
 def test_numbers_that_json_cannot_carry_back_are_reported_and_not_a_500(stocked: TestClient) -> None:

@@ -1,0 +1,1 @@
+"""Ways to look at a page that somebody gave a name, for all."""

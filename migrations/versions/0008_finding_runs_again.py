@@ -1,0 +1,92 @@
+"""Tags, notes and the archive, what a search looks at, saved views, the small curve of each row
+
+Revision ID: 0008
+Revises: 0005
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from backend.jobs.spec_index import sections_of, value_rows
+
+revision = "0008"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+JOBS = sa.table("jobs", sa.column("id"), sa.column("spec", sa.JSON), sa.column("resolved", sa.JSON))
+SEARCHED = ["id", "archived_at", "state", "name", "model", "dataset", "owner", "priority", "tags"]
+
+
+def upgrade() -> None:
+    # Not in batches: a table that is copied on SQLite loses its triggers and what hangs on its rows.
+    op.add_column("jobs", sa.Column("tags", sa.Text(), nullable=False, server_default=""))
+    op.add_column("jobs", sa.Column("archived_at", sa.Double(), nullable=True))
+    op.add_column("jobs", sa.Column("loss_curve", sa.JSON(), nullable=False, server_default="{}"))
+    op.create_index("ix_jobs_search", "jobs", SEARCHED)
+    op.create_table(
+        "job_notes",
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.Column("markdown", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("edited_at", sa.Double(), nullable=False),
+        sa.Column("edited_by", sa.String(length=80), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_job_notes_job_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("job_id", name="pk_job_notes"),
+    )
+    op.create_table(
+        "saved_views",
+        sa.Column("page", sa.String(length=16), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("query", sa.Text(), nullable=False),
+        sa.Column("saved_by", sa.String(length=80), nullable=False),
+        sa.Column("saved_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("page", "name", name="pk_saved_views"),
+    )
+    _make_spec_index()
+
+
+def _make_spec_index() -> None:
+    op.create_table(
+        "spec_values",
+        sa.Column("section", sa.String(length=32), nullable=False),
+        sa.Column("path", sa.String(length=120), nullable=False),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("number", sa.Double(), nullable=True),
+        sa.PrimaryKeyConstraint("section", "path", name="pk_spec_values"),
+    )
+    op.create_index("ix_spec_values_path_number", "spec_values", ["path", "number"])
+    op.create_table(
+        "job_sections",
+        sa.Column("section", sa.String(length=32), nullable=False),
+        sa.Column("job_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["job_id"], ["jobs.id"], name="fk_job_sections_job_id", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("section", "job_id", name="pk_job_sections"),
+    )
+    op.create_index("ix_job_sections_job_id", "job_sections", ["job_id"])
+    _index_old_jobs()
+
+
+def _index_old_jobs() -> None:
+    values = sa.table("spec_values", *(sa.column(name) for name in ("section", "path", "text", "number")))
+    parts = sa.table("job_sections", sa.column("section"), sa.column("job_id"))
+    connection = op.get_bind()
+    known: set[str] = set()
+    for job_id, asked, resolved in connection.execute(sa.select(JOBS.c.id, JOBS.c.spec, JOBS.c.resolved)).all():
+        sections = sections_of(asked or {}, resolved or {})
+        if new := {name: section for name, section in sections.items() if name not in known}:
+            connection.execute(sa.insert(values), value_rows(new))
+            known |= new.keys()
+        if sections:
+            rows = [{"section": name, "job_id": job_id} for name in sections]
+            connection.execute(sa.insert(parts), rows)
+
+
+def downgrade() -> None:
+    for table in ("job_sections", "spec_values", "saved_views", "job_notes"):
+        op.drop_table(table)
+    op.drop_index("ix_jobs_search", "jobs")
+    for name in ("loss_curve", "archived_at", "tags"):
+        op.drop_column("jobs", name)

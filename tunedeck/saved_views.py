@@ -1,0 +1,25 @@
+"""Names for ways to look at a page, as REST takes them and sends them out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from tunedeck.component import Component
+
+ViewedPage = Literal["runs", "compare"]
+ViewName = Annotated[str, Field(pattern=r"^\S(.{0,78}\S)?$", description="up to 80 characters")]
+
+
+class SaveView(Component):
+    """`query` is the address of the page behind its "?": filters, chosen runs, how the charts are looked at."""
+
+    query: str = Field(max_length=8000, pattern=r"^[^\s?#]*$")
+
+
+class SavedView(SaveView):
+    page: ViewedPage
+    name: str
+    saved_by: str
+    saved_at: float

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader
 
 import frontend
 from backend.http.static_files import content_hash
+from backend.jobs.search.fields import JOB_FIELDS, spec_fields
 from tunedeck import __version__
 
 
@@ -19,6 +20,7 @@ def build_environment() -> Environment:
     frontend.install(environment)
     folder = f"/static/v-{content_hash(frontend.STATIC_DIR)}"
     environment.globals["static"] = lambda path: f"{folder}/{path}"
+    environment.globals["SEARCH_FIELDS"] = {"job": list(JOB_FIELDS), "spec": list(spec_fields())}
     return environment
 
 

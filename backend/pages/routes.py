@@ -17,18 +17,24 @@ from backend.cluster.celery_health import celery_health
 from backend.datasets import service as datasets
 from backend.http.services import OwnerDep, Services, ServicesDep
 from backend.jobs import service as jobs
-from backend.jobs.queries import JobFilter
+from backend.jobs.queries import Archived, JobFilter
+from backend.jobs.routes import MAX_SEARCH
 from backend.models import service as models
 from backend.pages.rendering import render
-from tunedeck.errors import NotFound
+from tunedeck.errors import BadInput, NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.presets import PRESETS
 from tunedeck.spec import JobSpec
 from tunedeck.tokens.cache import TokenCache
-from tunedeck.views import CachedTokensView, Page, PresetView, UploadView, WorkView
+from tunedeck.views import CachedTokensView, JobList, Page, PresetView, UploadView, WorkView
 
 router = APIRouter(include_in_schema=False)
-_NUM_RUNS = 100
+_NUM_RUNS = 50
+# What a filter button of the list stands for: who asks for running runs means those on their way too.
+_GROUPS = {
+    JobState.QUEUED: (JobState.QUEUED, JobState.HELD, JobState.DRAFT),
+    JobState.RUNNING: (JobState.PLACING, JobState.STARTING, JobState.RUNNING, JobState.PAUSING, JobState.STOPPING),
+}
 _NUM_ENTRIES = 500
 _NUM_WAITING = 50
 _DATA_MEND = "The address may be mistyped, or it has been deleted for good. Every data set is in the list of data."
@@ -45,10 +51,18 @@ def runs_page(
     request: Request,
     services: ServicesDep,
     state: Annotated[list[JobState], Query(default_factory=list)],
-    q: Annotated[str, Query(max_length=200)] = "",
+    q: Annotated[str, Query(max_length=MAX_SEARCH)] = "",
+    archived: Archived = "no",
 ) -> Response:
-    shown = jobs.list_jobs(services.database, JobFilter(tuple(state), text=q), "", _NUM_RUNS)
-    return _page(request, services, "runs", jobs=shown)
+    """What can be searched for is typed by people: a search that makes no sense is told on the page."""
+    states = tuple(each for name in state for each in _GROUPS.get(name, (name,)))
+    shown, fault = JobList(items=(), as_of="0"), None
+    try:
+        shown = jobs.list_jobs(services.database, JobFilter(states, text=q, archived=archived), "", _NUM_RUNS)
+    except BadInput as error:
+        fault = error.as_dict()
+    is_narrow = bool(state or q or archived != "no")
+    return _page(request, services, "runs", jobs=shown, groups=_GROUPS, fault=fault, is_narrow=is_narrow)
 
 
 @router.get("/runs/{job_id}")

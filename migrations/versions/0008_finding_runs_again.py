@@ -1,7 +1,7 @@
 """Tags, notes and the archive, what a search looks at, saved views, the small curve of each row
 
 Revision ID: 0008
-Revises: 0005
+Revises: 0007
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from alembic import op
 from backend.jobs.spec_index import sections_of, value_rows
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 

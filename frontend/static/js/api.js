@@ -29,6 +29,11 @@ export function post(path, body, signal) {
   return call("POST", ROOT + path, body, signal);
 }
 
+/** @param {string} path @param {unknown} body */
+export function put(path, body) {
+  return call("PUT", ROOT + path, body);
+}
+
 /** @param {string} path @param {Record<string, string>} [query] */
 export function remove(path, query = {}) {
   return call("DELETE", address(path, query));

@@ -2,8 +2,19 @@
 
 import { post } from "../api.js";
 import { byId, cell, setText, showFault } from "../dom.js";
+import { startTagDialog } from "./tag_dialog.js";
 
-const DONE = { cancel: "cancelled", pause: "paused", resume: "resumed", retry: "tried again", hold: "held", release: "released" };
+const DONE = {
+  cancel: "cancelled",
+  pause: "paused",
+  resume: "resumed",
+  retry: "tried again",
+  hold: "held",
+  release: "released",
+  archive: "archived",
+  unarchive: "out of the archive",
+  tag: "tagged",
+};
 
 const boxes = () => [...document.querySelectorAll('#runs [data-cell="select"]')];
 const idOf = (box) => box.closest("[data-job]").dataset.job;
@@ -11,9 +22,9 @@ const idOf = (box) => box.closest("[data-job]").dataset.job;
 /** The ids of the ticked rows, in their order. */
 export const selectedIds = () => boxes().filter((box) => box.checked).map(idOf);
 
-/** @param {Map<string, any>} jobs JobViews by id */
-export function startBulk(jobs) {
-  const show = () => showBulk(jobs);
+/** @param {(id: string) => any} jobOf the JobView of an id */
+export function startBulk(jobOf) {
+  const show = () => showBulk(jobOf);
   byId("runs").addEventListener("change", show);
   byId("select-all").addEventListener("change", () => {
     for (const box of boxes()) box.checked = byId("select-all").checked;
@@ -24,12 +35,16 @@ export function startBulk(jobs) {
     show();
   });
   for (const button of document.querySelectorAll("[data-bulk]")) {
-    button.addEventListener("click", () => ask(button.dataset.bulk, jobs));
+    button.addEventListener("click", () => ask(button.dataset.bulk, jobOf));
   }
   byId("compare").addEventListener("click", compare);
   byId("bulk-cancel-now").addEventListener("click", () => {
     byId("bulk-cancel-dialog").close();
-    send({ action: "cancel", checkpoint: byId("bulk-checkpoint").checked }, jobs);
+    send({ action: "cancel", checkpoint: byId("bulk-checkpoint").checked }, jobOf);
+  });
+  startTagDialog(() => selectedIds().map(jobOf), async (action) => {
+    tell("tag", await resultsOf(selectedIds(), action));
+    show();
   });
 }
 
@@ -39,39 +54,40 @@ function compare() {
 }
 
 /** The bar above the list: how many are ticked, and to how many of them each action applies. */
-export function showBulk(jobs) {
+export function showBulk(jobOf) {
   const ids = selectedIds();
   byId("bulk").hidden = ids.length === 0;
   setText(byId("bulk-count"), `${ids.length} selected`);
   byId("select-all").checked = ids.length > 0 && ids.length === boxes().length;
   for (const button of document.querySelectorAll("[data-bulk]")) {
-    const number = applicable(button.dataset.bulk, jobs).length;
+    const number = applicable(button.dataset.bulk, jobOf).length;
     button.disabled = number === 0;
     setText(cell(button, "number"), number ? String(number) : "");
   }
+  document.querySelector('[data-bulk="unarchive"]').hidden = applicable("unarchive", jobOf).length === 0;
 }
 
-const applicable = (action, jobs) => selectedIds().filter((id) => jobs.get(id)?.actions.includes(action));
+const applicable = (action, jobOf) => selectedIds().filter((id) => jobOf(id)?.actions.includes(action));
 
-function ask(action, jobs) {
-  if (action !== "cancel") return send({ action }, jobs);
-  const number = applicable("cancel", jobs).length;
+function ask(action, jobOf) {
+  if (action !== "cancel") return send({ action }, jobOf);
+  const number = applicable("cancel", jobOf).length;
   byId("bulk-cancel-title").textContent = number === 1 ? "Cancel one run?" : `Cancel ${number} runs?`;
   byId("bulk-cancel-dialog").showModal();
 }
 
-async function send(action, jobs) {
-  const ids = applicable(action.action, jobs);
-  const buttons = [...document.querySelectorAll("[data-bulk]")];
-  for (const button of buttons) button.disabled = true;
+async function send(action, jobOf) {
+  const ids = applicable(action.action, jobOf);
+  for (const button of document.querySelectorAll("[data-bulk]")) button.disabled = true;
   try {
-    const { results } = await post("/jobs/actions", { jobs: ids, action });
-    tell(action.action, results);
+    tell(action.action, await resultsOf(ids, action));
   } catch (error) {
     showFault(byId("bulk-fault"), error);
   }
-  showBulk(jobs);
+  showBulk(jobOf);
 }
+
+const resultsOf = async (ids, action) => (await post("/jobs/actions", { jobs: ids, action })).results;
 
 /** Rows stay ticked where something was refused, so that the next click is about those. */
 function tell(action, results) {
@@ -84,8 +100,8 @@ function tell(action, results) {
   showFault(byId("bulk-fault"), first ? { message: first.error.message + more, mend: first.error.mend } : null);
 }
 
-/** Tick the rows of these jobs, as they were before the rows were made anew, and no others. @param {string[]} ids */
-export function tick(ids) {
+/** Tick the rows of these jobs and no others. @param {string[]} ids */
+function tick(ids) {
   const wanted = new Set(ids);
   for (const box of boxes()) box.checked = wanted.has(idOf(box));
 }

@@ -105,7 +105,7 @@ class JobView(Component):
 class JobList(Page[JobView]):
     """`as_of` is an id of the feed: the list tells all that the stream has said up to there, and nothing after it."""
 
-    as_of: str
+    as_of: str = "0"
 
 
 class TransitionView(Component):

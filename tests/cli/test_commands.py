@@ -74,11 +74,34 @@ def test_ls_shows_a_row_a_job_and_asks_for_the_state(service: StandIn) -> None:
     )
     result = tunedeck(service, "ls", "--state", "running", "--state", "failed")
     header, first, second, *wrong = result.stdout.splitlines()
-    assert header.split() == ["id", "name", "state", "progress", "loss", "eta", "model", "dataset"]
+    assert header.split() == ["id", "name", "state", "progress", "loss", "eta", "model", "dataset", "tags"]
     assert first.split() == ["j2", "demo", "running", "7/300", "1.25", "1:30", "demo-base", "demo-questions"]
     assert second.split()[2:5] == ["failed", "–", "–"]
     assert wrong[0] == "j2  No event for 130 s, since step 7."
     assert service.asked[0].query["state"] == ["running", "failed"]
+
+
+def test_ls_searches_in_words_of_its_own_and_in_the_archive(service: StandIn) -> None:
+    service.on("GET /jobs", samples.page(samples.job("j2", tags=["base", "night"])))
+    result = tunedeck(service, "ls", "tag:base", "lr>1e-5", "--archived")
+    assert result.stdout.splitlines()[1].endswith("base night")
+    assert service.asked[0].query["q"] == ["tag:base lr>1e-5"]
+    assert service.asked[0].query["archived"] == ["yes"]
+
+
+def test_tags_and_notes_are_changed(service: StandIn, tmp_path: Path) -> None:
+    service.on("POST /jobs/actions", {"results": [{"job_id": "j1", "state": "running", "error": None}]})
+    assert tunedeck(service, "tag", "j1", "--add", "a", "--remove", "b").exit_code == 0
+    asked = {"jobs": ["j1"], "action": {"action": "tag", "add": ["a"], "remove": ["b"]}}
+    assert service.asked[0].body == asked
+    assert "'two words' cannot be a tag" in tunedeck(service, "tag", "j1", "--add", "two words").stderr
+    notes = {"markdown": "*hot*", "html": "<em>hot</em>", "version": 3, "edited_at": 1.0, "edited_by": "first"}
+    service.on("GET /jobs/j1/notes", notes)
+    service.on("PUT /jobs/j1/notes", notes)
+    assert tunedeck(service, "notes", "j1").stdout == "*hot*\n"
+    (tmp_path / "notes.md").write_text("new")
+    tunedeck(service, "notes", "j1", "--write", str(tmp_path / "notes.md"))
+    assert service.asked[-1].body == {"markdown": "new", "version": 3}
 
 
 def test_ls_as_json_is_what_the_service_said(service: StandIn) -> None:

@@ -51,6 +51,9 @@ def job(job_id: str = "j1", state: str = "running", **changes: Any) -> dict[str,
         "usage": {"device": "cuda", "device_hours": 2.5, "cost": 5.0, "currency": "EUR"},
         "conditions": [{"code": "silent", "sentence": "No event for 130 s, since step 7.", "step": 7, "since": 9.0}],
         "fault": None,
+        "tags": [],
+        "archived_at": None,
+        "loss_curve": [],
     } | changes
 
 

@@ -1,4 +1,5 @@
-"""`tunedeck cancel`, `pause`, `resume`, `retry`, `hold`, `release` and `reprioritise`: each for one job or for many."""
+"""`tunedeck cancel`, `pause`, `resume`, `retry`, `hold`, `release`, `reprioritise`, `archive`, `unarchive` and `tag`:
+each for one job or for many."""
 
 from __future__ import annotations
 
@@ -88,6 +89,47 @@ def reprioritise(
     from tunedeck.actions import Reprioritise
 
     _act(job_ids, Reprioritise(priority=to), url, token, data_dir)
+
+
+def archive(
+    job_ids: JobsArgument, url: UrlOption = "", token: TokenOption = "", data_dir: DataDirOption = None
+) -> None:
+    """Leave jobs that have ended, and drafts, out of lists."""
+    from tunedeck.actions import Archive
+
+    _act(job_ids, Archive(), url, token, data_dir)
+
+
+def unarchive(
+    job_ids: JobsArgument, url: UrlOption = "", token: TokenOption = "", data_dir: DataDirOption = None
+) -> None:
+    """Take jobs out of the archive."""
+    from tunedeck.actions import Unarchive
+
+    _act(job_ids, Unarchive(), url, token, data_dir)
+
+
+def tag(
+    job_ids: JobsArgument,
+    add: Annotated[list[str] | None, typer.Option(help="A tag to add; may repeat.")] = None,
+    remove: Annotated[list[str] | None, typer.Option(help="A tag to take away; may repeat.")] = None,
+    url: UrlOption = "",
+    token: TokenOption = "",
+    data_dir: DataDirOption = None,
+) -> None:
+    """Add tags to jobs and take others away."""
+    from pydantic import ValidationError
+
+    from tunedeck.actions import Tag
+    from tunedeck.errors import BadInput
+
+    try:
+        action = Tag(add=tuple(add or ()), remove=tuple(remove or ()))
+    except ValidationError as fault:
+        first = fault.errors()[0]
+        mend = "letters, digits and . : / = + - _, up to 40 of them"
+        raise BadInput(f"{first['input']!r} cannot be a tag: {first['msg']}", mend) from fault
+    _act(job_ids, action, url, token, data_dir)
 
 
 def _act(job_ids: list[str], action: Action, url: str, token: str, data_dir: Path | None) -> None:

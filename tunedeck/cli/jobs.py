@@ -12,18 +12,29 @@ from tunedeck.lifecycle import JobState
 
 
 def list_jobs(
+    search: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[SEARCH]...", help="Only jobs that match: tag:baseline 'lr>1e-5' fp8; docs/search.md."),
+    ] = None,
     state: Annotated[list[JobState] | None, typer.Option(help="Only jobs in this state; may repeat.")] = None,
+    archived: Annotated[bool, typer.Option("--archived", help="Only jobs of the archive.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
     as_json: JsonOption = False,
     url: UrlOption = "",
     token: TokenOption = "",
     data_dir: DataDirOption = None,
 ) -> None:
-    """List jobs, the newest first."""
+    """List jobs, the newest first. A term that begins with a minus comes after --."""
     from tunedeck.cli.render import print_jobs
 
     with open_client(url, token, data_dir) as client:
-        jobs = list(itertools.islice(client.jobs(state=state or (), limit=min(limit, 100)), limit))
+        found = client.jobs(
+            state=state or (),
+            q=" ".join(search or ()),
+            archived="yes" if archived else "no",
+            limit=min(limit, 100),
+        )
+        jobs = list(itertools.islice(found, limit))
     if as_json:
         print_json(jobs)
         return

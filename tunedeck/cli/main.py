@@ -18,6 +18,7 @@ from tunedeck.cli import (
     jobs,
     logs,
     models,
+    notes,
     serve,
     submit,
 )
@@ -60,6 +61,10 @@ app.command()(actions.retry)
 app.command()(actions.hold)
 app.command()(actions.release)
 app.command()(actions.reprioritise)
+app.command()(actions.archive)
+app.command()(actions.unarchive)
+app.command()(actions.tag)
+app.command()(notes.notes)
 app.command("queue")(hosts.show_queue)
 app.add_typer(hosts.hosts, name="hosts")
 app.command("doctor")(doctor.doctor)

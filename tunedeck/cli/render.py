@@ -32,7 +32,7 @@ def print_jobs(jobs: Sequence[JobView]) -> None:
     if not jobs:
         console().print("no jobs")
         return
-    table = columns("id", "name", "state", "progress", "loss", "eta", "model", "dataset")
+    table = columns("id", "name", "state", "progress", "loss", "eta", "model", "dataset", "tags")
     for job in jobs:
         table.add_row(*_row(job))
     console().print(table)
@@ -44,7 +44,7 @@ def print_jobs(jobs: Sequence[JobView]) -> None:
 def _row(job: JobView) -> tuple[str, ...]:
     state = f"[{STYLE_OF_STATE.get(job.state, 'default')}]{job.state}[/]"
     loss, left = number(job.latest.get("loss")), duration(job.eta_s)
-    return job.id, job.name, state, progress(job), loss, left, job.model, job.dataset
+    return job.id, job.name, state, progress(job), loss, left, job.model, job.dataset, " ".join(job.tags)
 
 
 def print_job(job: JobDetail) -> None:
@@ -73,6 +73,8 @@ def _facts(job: JobDetail) -> list[tuple[str, str]]:
         ("phase", job.phase or "–"),
         ("attempt, host", f"{job.attempt}, {job.host or '–'}"),
         ("owner, priority", f"{job.owner}, {job.priority}"),
+        *([("tags", " ".join(job.tags))] if job.tags else []),
+        *([("archived", clock(job.archived_at))] if job.archived_at else []),
         *([("next try", clock(job.next_try_at))] if job.next_try_at else []),
         ("time left", duration(job.eta_s)),
         (

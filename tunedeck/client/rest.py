@@ -34,15 +34,18 @@ from tunedeck.views import (
     CheckedSpec,
     CheckpointView,
     DatasetView,
+    EditNotes,
     EventView,
     HealthView,
     HostReadingsView,
     HostView,
     JobDetail,
+    JobList,
     JobView,
     LogsView,
     MetricsView,
     ModelView,
+    NotesView,
     Page,
     PresetView,
     QueueView,
@@ -112,13 +115,22 @@ class Client:
         return self._get(f"/jobs/{_part(job_id)}", JobDetail)
 
     def jobs(
-        self, *, state: Sequence[JobState | str] = (), model: str = "", dataset: str = "", q: str = "", limit: int = 50
+        self,
+        *,
+        state: Sequence[JobState | str] = (),
+        model: str = "",
+        dataset: str = "",
+        q: str = "",
+        archived: str = "no",
+        limit: int = 50,
     ) -> Iterator[JobView]:
-        """Newest first; fetches `limit` jobs a call until the caller stops or none are left."""
-        asked: dict[str, Any] = {"state": list(state), "model": model, "dataset": dataset, "q": q, "limit": limit}
+        """Newest first; fetches `limit` jobs a call until the caller stops or none are left. `q` is a search in the
+        language of docs/search.md, `archived` one of no, yes and any."""
+        asked: dict[str, Any] = {"state": list(state), "model": model, "dataset": dataset, "q": q}
+        asked |= {"archived": archived, "limit": limit}
         cursor = ""
         while True:
-            page = self._get("/jobs", Page[JobView], **asked, cursor=cursor)
+            page = self._get("/jobs", JobList, **asked, cursor=cursor)
             yield from page.items
             cursor = page.next_cursor
             if not cursor:
@@ -135,6 +147,15 @@ class Client:
 
     def cancel(self, job_id: str) -> JobDetail:
         return self.act(job_id, Cancel())
+
+    def notes(self, job_id: str) -> NotesView:
+        return self._get(f"/jobs/{_part(job_id)}/notes", NotesView)
+
+    def edit_notes(self, job_id: str, markdown: str, version: int) -> NotesView:
+        """`version` is that of the notes that were changed. Raise Conflict where somebody has changed them since."""
+        body = EditNotes(markdown=markdown, version=version).model_dump_json()
+        sent = {"Content-Type": "application/json"}
+        return self._call("PUT", f"/jobs/{_part(job_id)}/notes", NotesView, content=body, headers=sent)
 
     def metrics(
         self,

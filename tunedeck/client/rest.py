@@ -24,6 +24,7 @@ from tunedeck.client.sending import send_file
 from tunedeck.client.stream import StreamMessage, read_stream
 from tunedeck.errors import Conflict, TunedeckError, Unavailable, error_of
 from tunedeck.lifecycle import JobState
+from tunedeck.notes import EditNotes, NotesView
 from tunedeck.spec import JobSpec
 from tunedeck.views import (
     ActionResult,
@@ -34,7 +35,6 @@ from tunedeck.views import (
     CheckedSpec,
     CheckpointView,
     DatasetView,
-    EditNotes,
     EventView,
     HealthView,
     HostReadingsView,
@@ -45,7 +45,6 @@ from tunedeck.views import (
     LogsView,
     MetricsView,
     ModelView,
-    NotesView,
     Page,
     PresetView,
     QueueView,

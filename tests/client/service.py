@@ -64,6 +64,9 @@ def _handler(service: StandIn) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             self._serve()
 
+        def do_PUT(self) -> None:
+            self._serve()
+
         def _serve(self) -> None:
             url = urlsplit(self.path)
             content = self.rfile.read(int(self.headers.get("Content-Length", 0)))

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from backend.db.tables import CheckpointRow, JobRow, TransitionRow
 from backend.health import conditions
-from backend.jobs.usage import Usage
 from backend.jobs.tags import tags_of
+from backend.jobs.usage import Usage
 from tunedeck.actions import ARCHIVABLE, ActionName, actions_in
 from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, Desired, JobState
 from tunedeck.spec import JobSpec

@@ -31,7 +31,7 @@ def list_jobs(
         found = client.jobs(
             state=state or (),
             q=" ".join(search or ()),
-            archived="yes" if archived else "no",
+            archived="yes" if archived else "",
             limit=min(limit, 100),
         )
         jobs = list(itertools.islice(found, limit))

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -120,11 +120,11 @@ class Client:
         model: str = "",
         dataset: str = "",
         q: str = "",
-        archived: str = "no",
+        archived: Literal["", "yes", "any"] = "",
         limit: int = 50,
     ) -> Iterator[JobView]:
         """Newest first; fetches `limit` jobs a call until the caller stops or none are left. `q` is a search in the
-        language of docs/search.md, `archived` one of no, yes and any."""
+        language of docs/search.md; without `archived`, archived jobs are left out."""
         asked: dict[str, Any] = {"state": list(state), "model": model, "dataset": dataset, "q": q}
         asked |= {"archived": archived, "limit": limit}
         cursor = ""

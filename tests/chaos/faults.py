@@ -168,7 +168,7 @@ def _has_small_disk_for_runs(service: Service) -> bool:
 
 
 def _has_small_disk_for_database(service: Service) -> bool:
-    return service.database_disk is not None and service.postgres is None
+    return service.database_disk is not None
 
 
 def _fill_runs(num_free_bytes: int) -> Act:

@@ -72,10 +72,17 @@ class Member:
 class Service:
     """`folder` must have a path of at most 80 characters: a Unix socket lies in it."""
 
-    def __init__(self, folder: Path, log: IO[bytes], postgres: PostgresServer | None, database_url: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        log: IO[bytes],
+        postgres: PostgresServer | None,
+        database_url: str,
+        database_disk: SmallDisk | None,
+    ) -> None:
         self.folder = folder
         self.postgres = postgres
-        self.runs_disk, self.database_disk = _small_disk(folder / "data" / "runs"), _small_disk(folder / "database")
+        self.runs_disk, self.database_disk = _small_disk(folder / "data" / "runs"), database_disk
         self._log = log
         self._clock = folder / "clock"
         self.set_clock(0)
@@ -147,9 +154,8 @@ class Service:
         wait_for(lambda: not list(_processes_below(self.settings.data_dir)), "the end of all processes")
         self.valkey.stop()
         self.database.close()
-        for disk in (self.runs_disk, self.database_disk):
-            if disk is not None:
-                disk.unmount()
+        if self.runs_disk is not None:
+            self.runs_disk.unmount()
 
     def _backend(self, port: int) -> Member:
         settings = self.settings.model_copy(update={"port": port})
@@ -188,12 +194,27 @@ def running_service(postgres: PostgresServer | None = None) -> Iterator[Service]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="td-")))
         log = stack.enter_context((folder / "processes.log").open("ab"))
+        disk = _small_disk(folder / "database")
+        if disk is not None:
+            stack.callback(disk.unmount)
         url = f"sqlite:///{folder}/database/tunedeck.db"
         if postgres is not None:
-            url = stack.enter_context(postgres.database(TEMPLATE))
-        service = Service(folder, log, postgres, url)
+            url = stack.enter_context(_database_of(postgres, disk))
+        service = Service(folder, log, postgres, url, disk)
         stack.callback(service.close)
         yield service
+
+
+@contextmanager
+def _database_of(postgres: PostgresServer, disk: SmallDisk | None) -> Iterator[str]:
+    """With its tables on `disk`; what makes the server crash when it is full, the write-ahead log, lies elsewhere."""
+    if disk is None:
+        with postgres.database(TEMPLATE) as url:
+            yield url
+        return
+    disk.folder.parent.chmod(0o711)  # the server is another user
+    with postgres.tablespace(disk.folder / "tables") as tablespace, postgres.database(TEMPLATE, tablespace) as url:
+        yield url
 
 
 def _small_disk(folder: Path) -> SmallDisk | None:

@@ -44,6 +44,7 @@ from backend.previews.preview import Preview
 from backend.previews.routes import router as previews_router
 from backend.previews.service import Previews
 from backend.prices.routes import router as prices_router
+from backend.reports.routes import router as reports_router
 from backend.saved_views.routes import router as saved_views_router
 from backend.token_cache.routes import router as token_cache_router
 from backend.uploads.routes import router as uploads_router
@@ -63,6 +64,7 @@ _REST = (
     metrics_router,
     logs_router,
     artifacts_router,
+    reports_router,
     events_router,
     models_router,
     token_cache_router,  # before the data sets, one of which might be called by its path

@@ -68,12 +68,12 @@ class PlotlyScript:
             return NotModifiedResponse(Headers(own))
         if "gzip" in headers.get("accept-encoding", ""):
             return Response(self._compressed, headers=own | {"Content-Encoding": "gzip"}, media_type="text/javascript")
-        return Response(self._source, headers=own, media_type="text/javascript")
+        return Response(plotly_source(), headers=own, media_type="text/javascript")
 
     @cached_property
     def _compressed(self) -> bytes:
-        return gzip.compress(self._source, compresslevel=6, mtime=0)
+        return gzip.compress(plotly_source(), compresslevel=6, mtime=0)
 
-    @property
-    def _source(self) -> bytes:
-        return (files("plotly") / "package_data" / PLOTLY_PATH).read_bytes()
+
+def plotly_source() -> bytes:
+    return (files("plotly") / "package_data" / PLOTLY_PATH).read_bytes()

@@ -256,3 +256,22 @@ def test_an_artifact_that_is_gone_is_told_and_leaves_no_file(service: StandIn, t
     assert result.exit_code == 1
     assert "knows no GET /jobs/j7/artifacts/2/fp8.json" in result.stderr
     assert not (tmp_path / "2" / "fp8.json").exists()
+
+
+def test_a_report_of_two_jobs_is_written_and_its_size_is_said(service: StandIn, tmp_path: Path) -> None:
+    service.on("GET /compare/report.html", "<!doctype html>" + " " * 2_000_000)
+    target = tmp_path / "new" / "two.html"
+    result = tunedeck(service, "report", "j1", "j2", "-o", str(target))
+    assert (result.exit_code, service.asked[-1].query) == (0, {"run": ["j1", "j2"]})
+    assert "two.html: 2.0 MB" in result.stderr
+    assert target.read_text().startswith("<!doctype html>")
+
+
+def test_a_report_that_cannot_be_had_or_written_is_a_sentence(service: StandIn, tmp_path: Path) -> None:
+    missing = tunedeck(service, "report", "j1", "-o", str(tmp_path / "one.html"))
+    assert (missing.exit_code, (tmp_path / "one.html").exists()) == (1, False)
+    assert "knows no GET /jobs/j1/report.html" in missing.stderr
+    service.on("GET /jobs/j1/report.html", "<!doctype html>")
+    folder = tunedeck(service, "report", "j1", "-o", str(tmp_path))
+    assert folder.exit_code == 1
+    assert "cannot be written: Is a directory" in folder.stderr

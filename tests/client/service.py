@@ -85,6 +85,7 @@ def _handler(service: StandIn) -> type[BaseHTTPRequestHandler]:
         def _send(self, status: int, content_type: str, content: bytes) -> None:
             self.send_response(status)
             self.send_header("Content-Type", content_type)
+            self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
 

@@ -19,6 +19,7 @@ from tunedeck.cli import (
     logs,
     models,
     notes,
+    report,
     serve,
     submit,
 )
@@ -54,6 +55,7 @@ app.command("ls")(jobs.list_jobs)
 app.command()(jobs.show)
 app.command()(logs.logs)
 app.command()(artifacts.artifacts)
+app.command()(report.report)
 app.command()(actions.cancel)
 app.command()(actions.pause)
 app.command()(actions.resume)

@@ -20,6 +20,7 @@ from pydantic import BaseModel, RootModel, ValidationError
 
 from tunedeck.actions import Action, Cancel
 from tunedeck.client.faults import from_transport, raise_for_error
+from tunedeck.client.fetching import fetch_file
 from tunedeck.client.sending import send_file
 from tunedeck.client.stream import StreamMessage, read_stream
 from tunedeck.errors import Conflict, TunedeckError, Unavailable, error_of
@@ -64,6 +65,9 @@ class _Any(RootModel[dict[str, Any]]):
 
 
 def _unseen(work: WorkView) -> None: ...
+
+
+def _unseen_size(num_bytes: int) -> None: ...
 
 
 def _unseen_bytes(sent: int, total: int) -> None: ...
@@ -238,18 +242,17 @@ class Client:
 
     def fetch_artifact(self, job_id: str, artifact: ArtifactView, target: Path) -> None:
         """Write the file to `target`, whose folders are made, piece by piece."""
-        path = f"{API}/jobs/{_part(job_id)}/artifacts/{artifact.attempt}/{quote(artifact.path)}"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with self._http.stream("GET", path) as response:
-                if response.is_error:
-                    response.read()
-                raise_for_error(response)
-                with target.open("wb") as file:
-                    for piece in response.iter_bytes():
-                        file.write(piece)
-        except httpx.TransportError as error:
-            raise from_transport(error, self.url) from error
+        fetch_file(
+            self._http, f"{API}/jobs/{_part(job_id)}/artifacts/{artifact.attempt}/{quote(artifact.path)}", target
+        )
+
+    def fetch_report(self, job_ids: Sequence[str], target: Path, on_size: Callable[[int], None] = _unseen_size) -> None:
+        """Write the report of one job, or of several beside each other, telling its size in bytes before it comes."""
+        if len(job_ids) == 1:
+            path = f"{API}/jobs/{_part(job_ids[0])}/report.html"
+        else:
+            path = f"{API}/compare/report.html?{httpx.QueryParams({'run': list(job_ids)})}"
+        fetch_file(self._http, path, target, on_size)
 
     def presets(self) -> tuple[PresetView, ...]:
         return self._get("/presets", Page[PresetView]).items

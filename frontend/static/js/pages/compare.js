@@ -12,6 +12,7 @@ import { keyOf } from "../compare/keys.js";
 import { RunSet } from "../compare/run_set.js";
 import { byId, replaceQuery, showFault } from "../dom.js";
 import { listenToKeys } from "../keyboard.js";
+import { startReportDialog } from "../report_dialog.js";
 import { liveDots, Stream } from "../stream.js";
 import { startTabs } from "../tabs.js";
 
@@ -119,6 +120,7 @@ function regroup() {
 listenToKeys();
 startBar(grid);
 startTools(grid, { name: "comparison" });
+startReportDialog(() => `/compare/report.html?${new URLSearchParams(runs.all.map(({ id }) => ["run", id]))}`);
 startTabs(byId("tabs"), { charts: () => grid.markAll() });
 byId("group-by").addEventListener("change", regroup);
 byId("all-fields").addEventListener("change", () => showSpecs(dressed()));

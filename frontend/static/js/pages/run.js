@@ -10,6 +10,7 @@ import { copyable } from "../copy_text.js";
 import { byId, keepTimesFresh, pageData } from "../dom.js";
 import { count } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
+import { startReportDialog } from "../report_dialog.js";
 import { startActions } from "../run/actions.js";
 import { ArtifactList } from "../run/artifacts.js";
 import { CheckpointList } from "../run/checkpoints.js";
@@ -98,6 +99,7 @@ startBar(grid);
 startTools(grid, { name: job.name, tableOf: (metrics) => tableAddress(job.id, metrics) });
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
 startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open(), artifacts: () => artifacts.open() });
+startReportDialog(() => `/jobs/${job.id}/report.html`);
 startActions(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(job); });
 
 feed.follow(stream);

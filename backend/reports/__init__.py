@@ -1,0 +1,1 @@
+"""A run, or several beside each other, as one HTML file that needs nobody: no service, no network, no login."""

@@ -19,13 +19,16 @@ LONGEST_PAUSE_S = 2.0
 
 
 class Loop:
-    """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own.
+    """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own; sooner where the
+    round before returned so many seconds.
 
     `rest_share`: for what share of the time of each round it rests before the next, however often it is woken, so that
     what is woken by everything that happens leaves others their part of the processor.
     """
 
-    def __init__(self, name: str, round_: Callable[[], None], interval_s: float, rest_share: float = 0.0) -> None:
+    def __init__(
+        self, name: str, round_: Callable[[], float | None], interval_s: float, rest_share: float = 0.0
+    ) -> None:
         self.name = name
         self.fault = ""
         self._round = round_
@@ -57,14 +60,14 @@ class Loop:
         while not self._stopping.is_set():
             began = time.monotonic()
             try:
-                self._round()
+                wanted_s = self._round()
             except Exception as fault:
                 self._remember(fault)
                 self._stopping.wait(self._pause_s)
             else:
                 self._recover()
                 self._stopping.wait(self._rest_share * (time.monotonic() - began))
-                self._wake.wait(self._interval_s)
+                self._wake.wait(self._interval_s if wanted_s is None else min(wanted_s, self._interval_s))
             self._wake.clear()
 
     def _remember(self, fault: Exception) -> None:

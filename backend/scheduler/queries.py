@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, JobRow, SetAsideRow
@@ -43,3 +43,9 @@ def not_taken_up(session: Session, sent_before: float) -> list[tuple[JobRow, Att
         .order_by(AttemptRow.placed_at)
     )
     return [(job, attempt) for job, attempt in session.execute(query)]
+
+
+def next_try_at(session: Session, now: float) -> float | None:
+    """When the first of the jobs that wait for another try may have it; None: none waits. Unix seconds."""
+    waiting = select(func.min(JobRow.not_before)).where(JobRow.state == JobState.QUEUED, JobRow.not_before > now)
+    return session.scalar(waiting)

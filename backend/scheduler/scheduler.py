@@ -13,7 +13,7 @@ import redis
 
 from backend.db.database import Database
 from backend.ingest.hearing import Hearing
-from backend.scheduler import control, leases, placement
+from backend.scheduler import control, leases, placement, queries
 from backend.scheduler.control import ControlRecords
 from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.leadership import Leadership
@@ -49,16 +49,18 @@ class Scheduler:
         self._records = ControlRecords(bus, shared_folder.record_of(settings))
         self._has_met_outdated = False
 
-    def tick(self) -> None:
-        """May raise redis.RedisError or kombu's OperationalError: what was decided by then stays, and is told later."""
+    def tick(self) -> float | None:
+        """Returns in how many seconds the next is wanted; None: whenever. May raise redis.RedisError or kombu's
+        OperationalError: what was decided by then stays, and is told later."""
         if not self._leadership.is_held():
-            return
+            return None
         self._bus.ping()  # without the bus nobody would hear of a decision
         now = time.time()
         if not self._has_met_outdated:
             self._has_met_outdated = self._fail_outdated(now)
         while self._round(now):
             now = time.time()
+        return self._next_try_in_s(now)
 
     def _round(self, now: float) -> bool:
         """Whether there may be more to place than one transaction may."""
@@ -103,6 +105,11 @@ class Scheduler:
         """Looked up without a lock: ten thousand jobs that wait must not keep others from writing every second."""
         with self._database.reading() as session:
             return placement.plan_now(session, now, now - self._settings.lease_s).asks_for_something()
+
+    def _next_try_in_s(self, now: float) -> float | None:
+        with self._database.reading() as session:
+            at = queries.next_try_at(session, now)
+        return None if at is None else max(0.0, at - time.time())
 
     def _look(self) -> Situation:
         with self._database.reading() as session:

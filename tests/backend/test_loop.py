@@ -51,3 +51,17 @@ def test_a_wake_does_not_wait_for_the_interval() -> None:
     wait_until(lambda: len(rounds) == 2)
     loop.ask_to_stop()
     loop.join(5)
+
+
+def test_a_round_may_ask_to_be_called_sooner() -> None:
+    rounds: list[float] = []
+
+    def round_() -> float:
+        rounds.append(0.0)
+        return 0.01
+
+    loop = Loop("retries", round_, 3600)
+    loop.start()
+    wait_until(lambda: len(rounds) >= 3)
+    loop.ask_to_stop()
+    loop.join(5)

@@ -101,6 +101,20 @@ def test_a_job_of_an_older_version_fails_with_a_reason_and_holds_up_no_other(
     assert [message.job_id for message in ticking.messages()] == [new.id]
 
 
+def test_the_next_tick_is_wanted_when_the_next_try_is_due(ticking: Ticking, database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, time.time())
+        job = add_job(session, time.time(), "cuda", 2)
+        job.not_before = time.time() + 100
+    wanted_s = ticking.scheduler.tick()
+    assert wanted_s is not None
+    assert 0 <= wanted_s <= 100
+    with database.writing() as session:
+        session.get_one(JobRow, job.id).not_before = 0.0
+    assert ticking.scheduler.tick() is None
+    assert [message.job_id for message in ticking.messages()] == [job.id]
+
+
 def test_a_lost_message_is_sent_again(ticking: Ticking, database: Database) -> None:
     with database.writing() as session:
         add_host(session, time.time())

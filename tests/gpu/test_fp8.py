@@ -25,7 +25,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 CLASSES = {
     "blockwise": "Float8BlockScaling",
     "tensorwise": "Float8CurrentScaling",
-    "delayed": "DelayedScaling",
+    "delayed": "TEDelayedScaling",  # Megatron's own subclass
 }
 
 

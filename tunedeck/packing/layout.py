@@ -42,12 +42,16 @@ class Layout:
 
 def layout_of(spec: ResolvedSpec) -> Layout:
     """Context parallelism cuts each sequence into 2 × its size pieces (zig-zag). Sequence parallelism splits a
-    microbatch over the tensor-parallel ranks, and the blockwise FP8 kernels want 128 tokens on each rank."""
+    microbatch over the tensor-parallel ranks, and the blockwise FP8 kernels want 128 tokens on each rank. On a GPU 16
+    are wanted for BF16 too: Transformer Engine's tuned norm kernels refuse numbers of rows that 4 does not divide, and
+    kernels compiled for multiples of 16 are not compiled once more for the others."""
     tensor, context = spec.parallelism.tensor_model_parallel_size, spec.parallelism.context_parallel_size
     zig_zag = 2 * context if context > 1 else 1
     on_each = tensor if spec.parallelism.sequence_parallel else 1
     if spec.precision.fp8_format != "none":
         on_each = 128 * tensor
+    elif spec.hardware.device == "cuda":
+        on_each = 16 * tensor
     interleaved = spec.parallelism.virtual_pipeline_model_parallel_size > 1
     return Layout(
         max_tokens=spec.batching.max_tokens_per_gpu * context,

@@ -21,7 +21,7 @@ from megatron.core.dist_checkpointing.mapping import (
     is_main_replica,
 )
 from megatron.core.dist_checkpointing.utils import extract_nonpersistent, extract_sharded_base
-from megatron.core.transformer.module import MegatronModule
+from megatron.core.transformer.module import Float16Module, MegatronModule
 from torch import Tensor
 
 from worker.engine.checkpoint.optimizer_shards import optimizer_sources, settings
@@ -142,6 +142,8 @@ def _model_objects(state: TrainState, models: dict[str, Any]) -> Iterator[SmallO
 
 
 def _reader(model: MegatronModule, key: str) -> Callable[[], Any]:
+    while isinstance(model, Float16Module):  # its names are those of the model that it wraps
+        model = model.module
     return model.get_submodule(key.removesuffix(_EXTRA_STATE)).get_extra_state
 
 

@@ -40,7 +40,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Packer:
-    """Turns indices of samples into this rank's share of a global batch."""
+    """Turns indices of samples into this rank's share of a global batch, in page-locked memory for a GPU."""
 
     samples: Samples
     layout: Layout
@@ -49,6 +49,7 @@ class Packer:
     context_parallel_rank: int = 0
     context_parallel_size: int = 1
     per_token_loss: bool = True
+    is_page_locked: bool = False
 
     def batch(self, indices: Sequence[int]) -> Batch:
         lengths = [self.samples.length(index) for index in indices]
@@ -75,7 +76,7 @@ class Packer:
     ) -> tuple[Microbatch, ...]:
         """Megatron adds up the divisor of a batch in whole numbers. So weights are scaled to a mean of 1 over the
         trained tokens of the global batch, whose number then is the divisor."""
-        return tuple(
+        made = (
             build_microbatch(
                 self.samples,
                 [indices[position] for position in bin_],
@@ -87,6 +88,7 @@ class Packer:
             ).part(self.context_parallel_rank, self.context_parallel_size)
             for bin_, length in zip(bins, padded_lengths(bins, lengths, self.layout), strict=True)
         )
+        return tuple(microbatch.page_locked() if self.is_page_locked else microbatch for microbatch in made)
 
 
 class BatchStream:

@@ -8,7 +8,7 @@ padded at its end.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,16 +37,22 @@ class Microbatch:
 
     def to(self, device: torch.device) -> Microbatch:
         """The same microbatch on another device; the copy is asynchronous where the source is page-locked."""
-        return Microbatch(
-            self.tokens_1T.to(device, non_blocking=True),
-            self.labels_1T.to(device, non_blocking=True),
-            self.loss_mask_1T.to(device, non_blocking=True),
-            self.trained_N.to(device, non_blocking=True),
-            self.position_ids_1T.to(device, non_blocking=True),
-            self.cu_seqlens_Q1.to(device, non_blocking=True),
-            self.max_seqlen,
-            self.num_trained_tokens,
-            self.loss_denominator,
+        return self._mapped(lambda tensor: tensor.to(device, non_blocking=True))
+
+    def page_locked(self) -> Microbatch:
+        """The same in memory that a GPU reads by itself. A copy from any other memory first waits until the GPU has
+        done all it was given, and the host loses its lead over it."""
+        return self._mapped(Tensor.pin_memory)
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Microbatch:
+        return replace(
+            self,
+            tokens_1T=change(self.tokens_1T),
+            labels_1T=change(self.labels_1T),
+            loss_mask_1T=change(self.loss_mask_1T),
+            trained_N=change(self.trained_N),
+            position_ids_1T=change(self.position_ids_1T),
+            cu_seqlens_Q1=change(self.cu_seqlens_Q1),
         )
 
     def part(self, rank: int, size: int) -> Microbatch:

@@ -131,6 +131,7 @@ def _packer(spec: ResolvedSpec, samples: Samples, tokenizer: ChatTokenizer) -> P
         parallel_state.get_context_parallel_rank(),
         spec.parallelism.context_parallel_size,
         per_token_loss=spec.data.calculate_per_token_loss,
+        is_page_locked=spec.hardware.device == "cuda",
     )
 
 

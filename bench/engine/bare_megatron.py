@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
+from megatron.core.distributed import finalize_model_grads
+from megatron.core.optimizer import clip_grads, optimizer
 from megatron.core.pipeline_parallel import get_forward_backward_func
 
 from bench.engine.jobs import Workload, job_of
@@ -34,10 +38,22 @@ def measure_bare(work: Workload, precision: str, root: Path) -> Measured:
     spec = job_of(work, precision, ["param-gather"] if precision.startswith("fp8") else [])
     folder = RunFolder(root)
     folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
-    with pulled(LEVERS), prepared(spec, folder) as (setup, _):
+    with pulled(LEVERS), prepared(spec, folder) as (setup, _), _megatrons_own(setup):
         steps = [_step(setup, batch) for batch in _batches(setup, spec.batching.train_iters)]
         peak = setup.platform.memory().peak_bytes
     return Measured(steps[work.num_warm_up :], peak, layout_text(spec))
+
+
+@contextmanager
+def _megatrons_own(setup: Setup) -> Iterator[None]:
+    """What our engine keeps on the device is read on the host again: the number of trained tokens, the norm."""
+    for chunk in setup.state.chunks:
+        chunk.config.finalize_model_grads_func = finalize_model_grads
+    with (
+        patch.object(optimizer, "get_grad_norm_fp32", clip_grads.get_grad_norm_fp32),
+        patch.object(optimizer, "clip_grad_by_total_norm_fp32", clip_grads.clip_grad_by_total_norm_fp32),
+    ):
+        yield
 
 
 def _batches(setup: Setup, number: int) -> Iterator[Batch]:

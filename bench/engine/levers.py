@@ -22,17 +22,19 @@ from torch import Tensor
 
 from worker.engine.model import build
 from worker.engine.model.language_model import LanguageModel, TrainedRows
+from worker.engine.platform import Platform
 
 
 @dataclass(frozen=True)
 class Lever:
     """`spec`: sections of a JobSpec. `config`: fields of TransformerConfig. `whole_logits`: GPTModel's own loss.
-    `microbatch_factor`: how many times as many tokens as were asked for."""
+    `microbatch_factor`: how many times as many tokens as were asked for. `waits`: for the end of each step."""
 
     spec: dict[str, dict[str, Any]] = field(default_factory=dict)
     config: dict[str, Any] = field(default_factory=dict)
     whole_logits: bool = False
     microbatch_factor: int = 1
+    waits: bool = False
 
 
 LEVERS: dict[str, Lever] = {
@@ -59,6 +61,7 @@ LEVERS: dict[str, Lever] = {
     ),
     "fp8-input-store": Lever(spec={"precision": {"activation_func_fp8_input_store": True}}),
     "double-microbatch": Lever(microbatch_factor=2),
+    "no-lead": Lever(waits=True),
 }
 
 
@@ -73,9 +76,11 @@ def pulled(names: list[str]) -> Iterator[None]:
 
     whole = any(LEVERS[name].whole_logits for name in names)
     postprocess = _whole_logits_loss if whole else LanguageModel._postprocess
+    runs_behind = False if any(LEVERS[name].waits for name in names) else Platform.runs_behind
     with (
         patch.object(build, "transformer_config", with_changes),
         patch.object(LanguageModel, "_postprocess", postprocess),
+        patch.object(Platform, "runs_behind", runs_behind),
     ):
         yield
     for name in ("NVTE_FLASH_ATTN", "NVTE_FUSED_ATTN", "NVTE_UNFUSED_ATTN"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import statistics
 from collections.abc import Iterator
@@ -21,7 +20,7 @@ from tunedeck.architecture import Architecture
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.attempt import Attempt
-from worker.engine.data import Batch
+from worker.engine.data import Batch, BatchStream
 from worker.engine.event_log import EventLog
 from worker.engine.platform import activate, init_parallel, shutdown_parallel
 from worker.engine.tracking import open_tracking
@@ -36,22 +35,23 @@ def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, 
     """Train `work` as a job would be. Collective over the ranks of torchrun."""
     spec = job_of(work, precision, levers)
     if is_profiled:
-        window = {"profile_step_start": work.num_warm_up, "profile_step_end": work.num_warm_up + 1}
-        spec = spec.model_copy(update={"tracking": spec.tracking.model_copy(update=window)})
+        num_steps = spec.batching.train_iters + WatchedLoop.NUM_TRACED
+        spec = spec.model_copy(update={"batching": spec.batching.model_copy(update={"train_iters": num_steps})})
     folder = RunFolder(root)
     folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
     with pulled(levers), prepared(spec, folder) as (setup, steps):
         with open_tracking(spec, folder) as tracking:
-            WatchedLoop(setup, tracking, steps).run()
+            loop = WatchedLoop(setup, tracking, steps, is_traced=is_profiled)
+            loop.run()
         layout = layout_text(spec)
         peak = max(step["peak_memory_bytes"] for step, _ in steps)
-    counted = steps[work.num_warm_up :]
+    counted = steps[work.num_warm_up :][: work.num_steps]
     told = [metrics for metrics, _ in counted]
     return Measured(
         steps=[Step(told["step_time_s"], batch.work, batch.num_padded_tokens) for told, batch in counted],
         peak_bytes=peak,
         layout=layout,
-        idle_share=_idle_share(folder) if is_profiled and torch.cuda.is_available() else None,
+        idle_share=_idle_share(loop.trace) if is_profiled and torch.cuda.is_available() else None,
         waiting_share=sum(each["data_time_s"] + each["wait_time_s"] for each in told)
         / sum(each["step_time_s"] for each in told),
     )
@@ -69,11 +69,32 @@ Steps = list[tuple[dict[str, float], Batch]]
 
 
 class WatchedLoop(TrainingLoop):
-    """Keeps what was told of each step, with its batch, and ends without a checkpoint of some ten gigabytes."""
+    """Keeps what was told of each step, with its batch, and ends without a checkpoint of some ten gigabytes.
 
-    def __init__(self, setup: Setup, tracking: Any, steps: Steps) -> None:
+    With `is_traced` the device's work in the last steps is recorded, and nothing of the host's: that would slow it
+    down, and the device with it. They come after those that count, as launches stay slower once there was a recording.
+    The engine's own profiler is not used, for it makes steps wait for each other.
+    """
+
+    NUM_TRACED = 3
+
+    def __init__(self, setup: Setup, tracking: Any, steps: Steps, *, is_traced: bool = False) -> None:
         super().__init__(setup, tracking)
         self._observer = KeepingObserver(setup, tracking, steps)
+        self._is_traced = is_traced
+        self._profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
+        self.trace = setup.attempt.folder.root / "trace.json"
+
+    def _one_step(self, batches: BatchStream) -> bool:
+        last = self._spec.batching.train_iters
+        if self._is_traced and self._step == last - self.NUM_TRACED:
+            self._profiler.start()
+        stopped = super()._one_step(batches)
+        if self._is_traced and self._step == last:
+            torch.cuda.synchronize()
+            self._profiler.stop()
+            self._profiler.export_chrome_trace(str(self.trace))
+        return stopped
 
     def _save_last(self) -> None:
         return
@@ -132,12 +153,11 @@ def random_weights(chunks: list[MegatronModule], architecture: Architecture, pat
             _assign(parameter, torch.randn(parameter.shape, dtype=parameter.dtype, device=parameter.device) * 0.02)
 
 
-def _idle_share(folder: RunFolder) -> float | None:
-    """Share of the profiled step in which no kernel and no copy ran on the device of rank 0."""
-    traces = list(folder.profile.glob("*.gz"))
-    if not traces:
+def _idle_share(trace: Path) -> float | None:
+    """Share of the recorded steps in which no kernel and no copy ran on the device of rank 0."""
+    if not trace.exists():
         return None
-    events = json.loads(gzip.decompress(traces[0].read_bytes()))["traceEvents"]
+    events = json.loads(trace.read_bytes())["traceEvents"]
     busy = sorted(
         (event["ts"], event["ts"] + event["dur"])
         for event in events

@@ -16,7 +16,7 @@ from worker.engine.event_log import EventLog
 from worker.engine.platform import Platform, open_monitor
 from worker.engine.training import progress
 from worker.engine.training.progress import StepResult, Yardstick
-from worker.engine.training.rank_readings import gather
+from worker.engine.training.rank_readings import gather, host_group
 from worker.engine.training.step_clock import StepClock
 
 REPEATS = 500
@@ -24,15 +24,19 @@ REPEATS = 500
 
 def report_cost_s(architecture: Architecture, platform: Platform, batch: Batch, folder: Path) -> float:
     """Seconds of one report. Process groups must exist."""
-    clock, yardstick, monitor = StepClock(platform), Yardstick.of(architecture, platform), open_monitor(platform.device)
+    yardstick, monitor, group = (
+        Yardstick.of(architecture, platform),
+        open_monitor(platform.device),
+        host_group(platform),
+    )
     with EventLog(folder / "reporting.jsonl") as log, contextlib.redirect_stdout(io.StringIO()):
         start = time.perf_counter()
         for step in range(1, REPEATS + 1):
-            clock.start()
+            clock = StepClock(platform)
             for _ in range(3):
                 clock.mark()
-            readings = gather(False, False, monitor.latest if monitor else None, platform)
-            metrics = progress.step_metrics(StepResult(1.0, 1.0, 1e-5), batch, readings, clock.stop(), 0.0, yardstick)
+            readings = gather(False, False, monitor.latest if monitor else None, platform, group)
+            metrics = progress.step_metrics(StepResult(1.0, 1.0, 1e-5), batch, readings, clock.times(), 0.0, yardstick)
             log.step(step, metrics)
             print(progress.line(step, REPEATS, metrics), flush=True)
         cost_s = (time.perf_counter() - start) / REPEATS

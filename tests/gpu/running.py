@@ -13,7 +13,7 @@ BF16 = {"params_dtype": "bf16"}
 BLOCKWISE = {**BF16, "fp8_format": "e4m3", "fp8_recipe": "blockwise"}
 
 
-def gpu_spec(model: Path, data: Path, **changes: dict[str, Any]) -> ResolvedSpec:
+def gpu_spec(model: Path, data: Path, /, **changes: dict[str, Any]) -> ResolvedSpec:
     """BF16 on one GPU, 1,024 tokens a microbatch; `changes` are laid over it, section by section."""
     sections = {"hardware": ON_GPU, "precision": BF16, "batching": {"max_tokens_per_gpu": 1024}}
     merged = {name: sections.get(name, {}) | changes.get(name, {}) for name in {*sections, *changes}}

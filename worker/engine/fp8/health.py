@@ -20,21 +20,18 @@ _E4M3 = 448.0
 def fp8_health(chunks: Iterable[Module], *, is_hybrid: bool) -> Tensor | None:
     """[largest amax, smallest scale, share of tensors beyond their scale] on the device, None without scales.
 
-    Three small kernels and no wait: read it with the loss. `is_hybrid`: gradients are e5m2, else everything is e4m3.
+    A dozen small kernels and no wait: read it with the loss. `is_hybrid`: gradients are e5m2, else everything is e4m3.
     """
-    amaxes, scales, limits = [], [], []
     metas: list[Any] = [getattr(module, "fp8_meta", {}) for chunk in chunks for module in chunk.modules()]
-    for meta in metas:
-        for direction, largest in _LARGEST.items():
-            state = meta.get(direction)
-            if not hasattr(state, "amax_history"):
-                continue
+    told = []
+    for direction, largest in _LARGEST.items():
+        states = [meta[direction] for meta in metas if hasattr(meta.get(direction), "amax_history")]
+        if states:
             # The newest is in row 0, and in the last one after the history has been rolled on.
-            amaxes.append(torch.maximum(state.amax_history[0], state.amax_history[-1]))
-            scales.append(state.scale)
-            limits.append(torch.full_like(state.scale, largest if is_hybrid else _E4M3))
-    if not amaxes:
+            first_N, last_N = (torch.cat([state.amax_history[row] for state in states]) for row in (0, -1))
+            amax_N, scale_N = torch.maximum(first_N, last_N), torch.cat([state.scale for state in states])
+            told.append((amax_N, scale_N, amax_N * scale_N > (largest if is_hybrid else _E4M3)))
+    if not told:
         return None
-    amax_N, scale_N, limit_N = (torch.cat(parts) for parts in (amaxes, scales, limits))
-    beyond_N = amax_N * scale_N > limit_N
+    amax_N, scale_N, beyond_N = (torch.cat(parts) for parts in zip(*told, strict=True))
     return torch.stack([amax_N.max(), scale_N.min(), beyond_N.float().mean()])

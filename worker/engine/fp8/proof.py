@@ -31,20 +31,20 @@ class Fp8Proof:
     def __init__(self, attempt: Attempt, chunks: Iterable[Module]) -> None:
         self._attempt = attempt
         self._chunks = list(chunks)
-        self._is_wanted = attempt.spec.precision.fp8_format != "none"
+        self.is_wanted = attempt.spec.precision.fp8_format != "none"
         self._profiler: torch.profiler.profile | None = None
 
     def step_begins(self, is_profiled: bool) -> None:
         """`is_profiled`: another profiler records this step, and there can be only one."""
-        if self._is_wanted and not is_profiled and self._attempt.log and torch.cuda.is_available():
+        if self.is_wanted and not is_profiled and self._attempt.log and torch.cuda.is_available():
             self._profiler = torch.profiler.profile(activities=[ProfilerActivity.CUDA])
             self._profiler.start()
 
     def step_ended(self, step: int) -> None:
         """Raises Fp8NotEngaged. Where the step was profiled by another, the modules alone are the proof."""
-        if not self._is_wanted:
+        if not self.is_wanted:
             return
-        self._is_wanted = False
+        self.is_wanted = False
         modules, kernels = matrix_modules(self._chunks), self._stop()
         if self._attempt.log:
             self._record(step, modules, kernels)

@@ -66,6 +66,11 @@ class Platform:
         # Linux counts the peak in coarser steps than the present size.
         return memory.used_bytes, max(memory.used_bytes, memory.peak_bytes), total
 
+    @property
+    def runs_behind(self) -> bool:
+        """Whether the host goes on while this device computes."""
+        return self.device.type == "cuda"
+
     def synchronize(self) -> None:
         """Wait until the device has done all that was asked of it, so that a clock may be read."""
         if self.device.type == "cuda":

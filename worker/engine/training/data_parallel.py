@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from megatron.core.distributed import DistributedDataParallel, DistributedDataParallelConfig, finalize_model_grads
 from megatron.core.optimizer import MegatronOptimizer
 from megatron.core.transformer.module import MegatronModule
@@ -23,7 +24,7 @@ def wrap_ddp(chunks: list[MegatronModule], spec: ResolvedSpec) -> list[Distribut
     for chunk in wrapped:
         _check_buckets(chunk)
         chunk.broadcast_params()
-        chunk.config.finalize_model_grads_func = finalize_model_grads
+        chunk.config.finalize_model_grads_func = _finalize_sums
         if config.overlap_grad_reduce:
             # Only the last microbatch may send its gradients off.
             chunk.config.no_sync_func = [each.no_sync for each in wrapped] if len(wrapped) > 1 else chunk.no_sync
@@ -40,6 +41,18 @@ def ddp_config(spec: ResolvedSpec) -> DistributedDataParallelConfig:
         fp8_param_gather=precision.fp8_param_gather,
         reuse_grad_buf_for_mxfp8_param_ag=precision.reuse_grad_buf_for_mxfp8_param_ag,
     )
+
+
+def divide_gradients(chunks: list[DistributedDataParallel], divisor: int) -> None:
+    """From the sum over a global batch to its mean. To be called after the backward pass."""
+    for chunk in chunks:
+        chunk.scale_gradients(1.0 / divisor)
+
+
+def _finalize_sums(chunks: list[Any], _num_tokens: torch.Tensor | None, **rest: Any) -> None:
+    """Megatron's finalize_model_grads without its division, for which it would ask the device for the number of
+    trained tokens and so wait until the backward pass is done. The host has known that number all the time."""
+    finalize_model_grads(chunks, None, **rest)
 
 
 def zero_gradients(chunks: list[DistributedDataParallel], optimizer: MegatronOptimizer) -> None:

@@ -23,6 +23,7 @@ from torch import Tensor
 from worker.engine.data import Batch, Microbatch
 from worker.engine.model.language_model import TrainedRows
 from worker.engine.platform import Platform
+from worker.engine.training.data_parallel import divide_gradients
 
 
 def forward_backward(
@@ -47,6 +48,8 @@ def forward_backward(
             micro_batch_size=1,
             forward_only=forward_only,
         )
+    if not forward_only:
+        divide_gradients(chunks, batch.loss_denominator)
     return _mean_loss(losses, batch.loss_denominator, platform)
 
 

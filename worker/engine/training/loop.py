@@ -1,16 +1,20 @@
 """The training loop: batch, step, events; validation, checkpoints and the stop request between steps.
 
 It waits for nothing but data, device and the other ranks. What it tells the outside goes into the event log, which is
-a file.
+a file. A GPU is given the next step before the one that it is at is told of: a host that waits for the end of a step
+begins the next one with no lead, and the GPU then waits for it through the first layers.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import torch
+from megatron.core import parallel_state
+from torch import Tensor
 
 from tunedeck.errors import LossNotFinite
 from worker.engine.checkpoint.checkpoints import Checkpoints
@@ -26,8 +30,25 @@ from worker.engine.training.optimizer import learning_rate
 from worker.engine.training.progress import StepResult
 from worker.engine.training.rank_readings import RankReadings
 from worker.engine.training.setup import Setup
+from worker.engine.training.step_clock import StepClock
 
 Outcome = Literal["succeeded", "stopped"]
+_FP8_METRICS = ("fp8_largest_amax", "fp8_smallest_scale", "fp8_saturated_share")
+
+
+@dataclass(frozen=True)
+class _UnderWay:
+    """A step that the device has been given, and what of it lies there until it is done."""
+
+    step: int
+    batch: Batch
+    clock: StepClock
+    loss: Tensor
+    grad_norm: Tensor | float
+    lr: float
+    expert_losses: Tensor
+    fp8_health: Tensor | None
+    checkpoint_time_s: float
 
 
 class TrainingLoop:
@@ -40,6 +61,7 @@ class TrainingLoop:
         self._step = setup.start.step
         self._checkpoints = Checkpoints(setup.attempt, setup.state, setup.platform, setup.start.step)
         self._expert_losses = ExpertLosses(self._spec.experts, setup.state.chunks, setup.platform)
+        self._under_way: _UnderWay | None = None
         self._evaluated_step = -1
         self._seen = setup.start.validation
         self._observer = StepObserver(setup, tracking)
@@ -84,54 +106,99 @@ class TrainingLoop:
         return self._seen.has_run_out_of(self._spec.evaluation.early_stop_patience)
 
     def _one_step(self, batches: BatchStream) -> bool:
-        """Returns whether the run shall stop."""
-        self._whereabouts.at("waiting for data", self._step + 1, is_timed=True)
-        self._observer.step_begins(self._step + 1)
-        batch = batches.next()
-        self._observer.mark()
-        result = self._update(batch)
-        readings = self._look_around()
+        """Give the device a step, and tell of the one before. Returns whether the run shall stop."""
+        before, self._under_way = self._under_way, None
+        try:
+            self._under_way = self._begin(batches, before)
+        except torch.OutOfMemoryError:
+            self._settle(before)
+            raise
         self._step += 1
-        self._observer.step_ended(self._step, result, batch, readings, self._checkpoints.take_held_up_s())
-        return readings.stop
+        stopped = self._settle(before)
+        if stopped or not self._may_run_ahead():
+            stopped = self._catch_up() or stopped
+        return stopped
 
-    def _update(self, batch: Batch) -> StepResult:
-        """Forward, backward, clip, update. Raises LossNotFinite before a bad gradient can reach a checkpoint."""
-        state = self._setup.state
+    def _begin(self, batches: BatchStream, before: _UnderWay | None) -> _UnderWay:
+        """Forward, backward, clip, update: all of it is asked of the device, nothing waited for."""
+        state, step = self._setup.state, self._step + 1
+        self._whereabouts.at("waiting for data", step, is_timed=True)
+        clock = self._observer.step_begins(step, before.clock if before else None)
+        batch = batches.next()
+        clock.mark()
         self._whereabouts.at("forward and backward", is_timed=True)
         zero_gradients(state.chunks, state.optimizer)
         self._expert_losses.begin(batch)
-        summed_loss = forward_backward(state.chunks, batch, self._setup.platform)
+        loss = forward_backward(state.chunks, batch, self._setup.platform)
         expert_losses = self._expert_losses.take(batch)
-        self._observer.mark()
+        clock.mark()
         self._whereabouts.at("optimizer", is_timed=True)
         lr = learning_rate(state.optimizer)
         self._checkpoints.before_update()
         _, grad_norm, _ = state.optimizer.step()
-        self._observer.mark()
-        # Only now: to read it before the optimizer has been given its work would leave the device idle.
-        loss = float(summed_loss)
-        self._check_finite("loss", loss)
-        self._check_finite("gradient norm", float(grad_norm))
+        clock.mark()
         state.scheduler.step(1)
-        return StepResult(loss, float(grad_norm), lr, self._expert_losses.told(expert_losses))
+        held_up_s = self._checkpoints.take_held_up_s()
+        return _UnderWay(step, batch, clock, loss, grad_norm, lr, expert_losses, self._observer.health(), held_up_s)
 
-    def _check_finite(self, name: str, value: float) -> None:
+    def _may_run_ahead(self) -> bool:
+        """Whether the device may be given the next step before this one is told of: not where something looks at the
+        state first. Stages of a pipeline tell each other lengths by way of the host and wait there."""
+        if not self._setup.platform.runs_behind or parallel_state.get_pipeline_model_parallel_world_size() > 1:
+            return False
+        if any(self._observer.must_see_alone(step) for step in (self._step, self._step + 1)):
+            return False
+        return not (self._is_first() or self._is_done() or self._evaluates_now() or self._saves_now())
+
+    def _catch_up(self) -> bool:
+        """Wait for the step under way, if one is, and tell of it. Returns whether the run shall stop."""
+        under_way, self._under_way = self._under_way, None
+        return self._settle(under_way)
+
+    def _settle(self, ended: _UnderWay | None) -> bool:
+        """Raises LossNotFinite, always before a bad gradient can reach a checkpoint."""
+        if ended is None:
+            return False
+        self._whereabouts.at("waiting for the device", ended.step, is_timed=True)
+        result = self._result(ended)
+        readings = self._look_around()
+        self._observer.step_ended(ended.step, result, ended.batch, readings, ended.clock, ended.checkpoint_time_s)
+        return readings.stop
+
+    def _result(self, ended: _UnderWay) -> StepResult:
+        loss, grad_norm = float(ended.loss), float(ended.grad_norm)
+        self._check_finite("loss", loss, ended.step)
+        self._check_finite("gradient norm", grad_norm, ended.step)
+        others = self._expert_losses.told(ended.expert_losses)
+        if ended.fp8_health is not None:
+            others |= zip(_FP8_METRICS, ended.fp8_health.tolist(), strict=True)
+        return StepResult(loss, grad_norm, ended.lr, others)
+
+    def _check_finite(self, name: str, value: float, step: int) -> None:
         if not math.isfinite(value):
             raise LossNotFinite(
-                f"the {name} of step {self._step + 1} is {value}",
+                f"the {name} of step {step} is {value}",
                 "lower optimizer.lr, warm up longer, or look for broken conversations in the data set",
             )
 
     def _between_steps(self) -> None:
-        evaluation, checkpointing = self._spec.evaluation, self._spec.checkpointing
-        is_last = self._step == self._spec.batching.train_iters
-        if self._step == self._setup.start.step + 1 and self._saves_before_the_end():
+        if self._is_first() and self._saves_before_the_end():
             self._checkpoints.prepare()
-        if evaluation.eval_interval and self._step % evaluation.eval_interval == 0 and not is_last:
+        if self._evaluates_now():
             self._evaluate()
-        if checkpointing.save_interval and self._step % checkpointing.save_interval == 0 and not is_last:
+        if self._saves_now():
             self._save()
+
+    def _is_first(self) -> bool:
+        return self._step == self._setup.start.step + 1
+
+    def _evaluates_now(self) -> bool:
+        interval = self._spec.evaluation.eval_interval
+        return bool(interval) and self._step % interval == 0 and self._step != self._spec.batching.train_iters
+
+    def _saves_now(self) -> bool:
+        interval = self._spec.checkpointing.save_interval
+        return bool(interval) and self._step % interval == 0 and self._step != self._spec.batching.train_iters
 
     def _saves_before_the_end(self) -> bool:
         interval = self._spec.checkpointing.save_interval

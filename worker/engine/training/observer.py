@@ -1,9 +1,11 @@
 """What watches a step and tells of it: clock, readings of the ranks, FP8 proof, tracking, event and log line.
 
-The loop trains; this looks on. It adds one wait for the device a step, at its end, and no other.
+The loop trains; this looks on. It waits for the device once for each step, when the loop has given it the next one.
 """
 
 from __future__ import annotations
+
+import torch
 
 from worker.engine.data import Batch
 from worker.engine.fp8 import Fp8Proof, fp8_health
@@ -11,49 +13,56 @@ from worker.engine.platform import open_monitor
 from worker.engine.tracking import Tracking
 from worker.engine.training import progress
 from worker.engine.training.progress import StepResult, Yardstick
-from worker.engine.training.rank_readings import RankReadings, gather
+from worker.engine.training.rank_readings import RankReadings, gather, host_group
 from worker.engine.training.setup import Setup
 from worker.engine.training.step_clock import StepClock
 
-_FP8_METRICS = ("fp8_largest_amax", "fp8_smallest_scale", "fp8_saturated_share")
-
 
 class StepObserver:
-    """Once a step: `step_begins`, `mark` where data, forward-backward and optimizer end, `gather`, `step_ended`."""
+    """For each step `step_begins`, `health` when the device has been given all of it, `gather`, `step_ended`."""
 
     def __init__(self, setup: Setup, tracking: Tracking) -> None:
         self._setup = setup
         self._log = setup.attempt.log
         self._tracking = tracking
-        self._clock = StepClock(setup.platform)
         self._yardstick = Yardstick.of(setup.architecture, setup.platform)
         self._monitor = open_monitor(setup.platform.device)
         self._proof = Fp8Proof(setup.attempt, setup.state.chunks)
+        self._group = host_group(setup.platform)
 
-    def step_begins(self, step: int) -> None:
+    def step_begins(self, step: int, before: StepClock | None) -> StepClock:
+        """`before`: the clock of the step that the device is still at, if it is."""
         self._tracking.step_begins(step)
         self._proof.step_begins(is_profiled=self._tracking.window.covers(step))
-        self._clock.start()
+        return StepClock(self._setup.platform, before)
 
-    def mark(self) -> None:
-        """One part of the step ends here and the next begins."""
-        self._clock.mark()
+    def must_see_alone(self, step: int) -> bool:
+        """Whether this step is looked at so closely that no other may be under way. The same on all ranks, though
+        one alone looks."""
+        tracking = self._setup.attempt.spec.tracking
+        return self._proof.is_wanted or tracking.profile_step_start <= step < tracking.profile_step_end
+
+    def health(self) -> torch.Tensor | None:
+        """How well the FP8 scales fit now, on the device."""
+        fp8 = self._setup.attempt.spec.precision.fp8_format
+        return fp8_health(self._setup.state.chunks, is_hybrid=fp8 == "hybrid") if fp8 != "none" else None
 
     def gather(self, stop: bool, is_writing: bool) -> RankReadings:
         """Collective."""
         device = self._monitor.latest if self._monitor else None
-        return gather(stop, is_writing, device, self._setup.platform)
+        return gather(stop, is_writing, device, self._setup.platform, self._group)
 
     def step_ended(
-        self, step: int, result: StepResult, batch: Batch, readings: RankReadings, checkpoint_time_s: float
+        self,
+        step: int,
+        result: StepResult,
+        batch: Batch,
+        readings: RankReadings,
+        clock: StepClock,
+        checkpoint_time_s: float,
     ) -> None:
         """Raises Fp8NotEngaged after the first step of a run that asked for FP8 in vain."""
-        fp8 = self._setup.attempt.spec.precision.fp8_format
-        health = fp8_health(self._setup.state.chunks, is_hybrid=fp8 == "hybrid") if fp8 != "none" else None
-        times = self._clock.stop()
-        metrics = progress.step_metrics(result, batch, readings, times, checkpoint_time_s, self._yardstick)
-        if health is not None:
-            metrics |= zip(_FP8_METRICS, health.tolist(), strict=True)
+        metrics = progress.step_metrics(result, batch, readings, clock.times(), checkpoint_time_s, self._yardstick)
         self.tell(step, metrics, batch)
         self._proof.step_ended(step)
 

@@ -15,6 +15,7 @@ from megatron.core.optimizer_param_scheduler import OptimizerParamScheduler
 from tunedeck.errors import SpecInvalid
 from tunedeck.resolved import ResolvedSpec
 from worker.engine.platform import Platform
+from worker.engine.training import clipping
 from worker.engine.training.adamw import AdamW
 
 # Megatron spells FP8 moments as bytes; Transformer Engine's Adam keeps their scales beside them.
@@ -28,6 +29,8 @@ def build_optimizer(
     _check_schedule(spec)
     if platform.device.type == "cpu":
         _use_our_adamw()
+    else:
+        clipping.stay_on_device()
     optimizer = get_megatron_optimizer(optimizer_config(spec), chunks)
     return optimizer, lr_schedule(spec, optimizer)
 

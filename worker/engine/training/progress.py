@@ -17,12 +17,12 @@ from worker.engine.training.step_clock import StepTimes
 
 @dataclass(frozen=True)
 class StepResult:
-    """What the model side knows of a step; `lr` is the rate that the step used."""
+    """What the model side knows of a step; `lr` is the rate that the step used, `others` are told by their names."""
 
     loss: float
     grad_norm: float
     lr: float
-    expert_losses: dict[str, float] = field(default_factory=dict)
+    others: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def step_metrics(
         "loss": result.loss,
         "lr": result.lr,
         "grad_norm": result.grad_norm,
-        **result.expert_losses,
+        **result.others,
         **yardstick.throughput(batch, times.step_time_s),
         "step_time_s": times.step_time_s,
         "data_time_s": times.data_time_s,

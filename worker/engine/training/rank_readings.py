@@ -71,16 +71,28 @@ class RankReadings:
         return told
 
 
-def gather(stop: bool, is_writing: bool, device: DeviceReading | None, platform: Platform) -> RankReadings:
-    """Collective; the one exchange of a step that is not Megatron's. Waits for the device."""
-    mine_N = torch.tensor(
-        astuple(_own(stop, is_writing, device, platform)), dtype=torch.float64, device=platform.device
-    )
+def host_group(platform: Platform) -> torch.distributed.ProcessGroup | None:
+    """All ranks, by way of their hosts: what NCCL exchanges would wait for the step that the device is at. Collective;
+    None stands for the default group."""
+    if platform.backend == "gloo" or torch.distributed.get_world_size() == 1:
+        return None
+    return torch.distributed.new_group(backend="gloo")
+
+
+def gather(
+    stop: bool,
+    is_writing: bool,
+    device: DeviceReading | None,
+    platform: Platform,
+    group: torch.distributed.ProcessGroup | None,
+) -> RankReadings:
+    """Collective; the one exchange of a step that is not Megatron's. The device is not asked."""
+    mine_N = torch.tensor(astuple(_own(stop, is_writing, device, platform)), dtype=torch.float64, device="cpu")
     num_ranks = torch.distributed.get_world_size()
     if num_ranks == 1:
         return RankReadings((RankReading(*mine_N.tolist()),))
     all_RN = [torch.empty_like(mine_N) for _ in range(num_ranks)]
-    torch.distributed.all_gather(all_RN, mine_N)
+    torch.distributed.all_gather(all_RN, mine_N, group=group)
     return RankReadings(tuple(RankReading(*numbers) for numbers in torch.stack(all_RN).tolist()))
 
 

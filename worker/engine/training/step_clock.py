@@ -1,8 +1,8 @@
 """Where the time of a step goes: waiting for data, forward and backward, optimizer, and the rest, which is waiting.
 
 On a GPU the parts are read from CUDA events, which the device stamps as it passes them: to read the host's clock
-between the parts, the host would have to wait for the device each time. Events are read after the step's own
-synchronisation.
+between the parts, the host would have to wait for the device each time. The host may be a step ahead of the device; a
+step then begins for the device where the one before it ended.
 """
 
 from __future__ import annotations
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 import torch
 
 from worker.engine.platform import Platform
-
-_NUM_PARTS = 3
 
 
 @dataclass(frozen=True)
@@ -33,35 +31,35 @@ class StepTimes:
 
 
 class StepClock:
-    """Used once a step: `start`, then `mark` where data, forward-backward and optimizer end, then `stop`."""
+    """Of one step, which begins when this is made: `mark` where data, forward-backward and optimizer end, then read
+    `times` once. `before` is the clock of the step that the device is still at, if it is."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
-        is_cuda = platform.device.type == "cuda"
-        self._events = [torch.cuda.Event(enable_timing=True) for _ in range(_NUM_PARTS + 1)] if is_cuda else []
-        self._started_s = 0.0
-        self._marks_s: list[float] = []
-
-    def start(self) -> None:
-        self._started_s = time.perf_counter()
-        self._marks_s = []
+    def __init__(self, platform: Platform, before: StepClock | None = None) -> None:
+        self._is_cuda = platform.device.type == "cuda"
+        self._before = before._stamps[-1:] if before else []
+        self._stamps: list[torch.cuda.Event | float] = []
         self.mark()
 
     def mark(self) -> None:
         """One part ends here and the next begins."""
-        if self._events:
-            self._events[len(self._marks_s)].record()
-        self._marks_s.append(time.perf_counter())
+        if not self._is_cuda:
+            self._stamps.append(time.perf_counter())
+            return
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        self._stamps.append(event)
 
-    def stop(self) -> StepTimes:
-        """Wait for the device, the only time in the step that this is done for a measurement."""
-        self._platform.synchronize()
-        step_time_s = time.perf_counter() - self._started_s
-        data_s, forward_backward_s, optimizer_s = self._parts_s()
-        return StepTimes(step_time_s, data_s, forward_backward_s, optimizer_s)
+    def times(self) -> StepTimes:
+        """Wait until the device has done the step; no other measurement waits for it."""
+        stamps = self._stamps
+        data_s, forward_backward_s, optimizer_s = map(_between_s, stamps, stamps[1:])
+        began, ended = (self._before or stamps)[0], stamps[-1] if self._is_cuda else time.perf_counter()
+        return StepTimes(_between_s(began, ended), data_s, forward_backward_s, optimizer_s)
 
-    def _parts_s(self) -> list[float]:
-        if self._events:
-            pairs = zip(self._events, self._events[1:], strict=False)
-            return [before.elapsed_time(after) / 1000.0 for before, after in pairs]
-        return [after - before for before, after in zip(self._marks_s, self._marks_s[1:], strict=False)]
+
+def _between_s(start: torch.cuda.Event | float, stop: torch.cuda.Event | float) -> float:
+    if isinstance(start, float) and isinstance(stop, float):
+        return stop - start
+    assert not isinstance(start, float) and not isinstance(stop, float)
+    stop.synchronize()
+    return float(start.elapsed_time(stop)) / 1000.0

@@ -14,6 +14,7 @@ const isNarrow = () => matchMedia("(max-width: 720px)").matches;
 
 export class LiveStrips {
   /** @type {Map<string, HostStrips>} */ #all = new Map();
+  /** @type {import("./host_list.js").Host[]} as the table said when it was last read */ #hosts = [];
   #colours = heatColours();
 
   start() {
@@ -23,27 +24,30 @@ export class LiveStrips {
     stream.open();
     onThemeChange(() => {
       this.#colours = heatColours();
-      this.show();
+      this.#draw();
     });
-    document.addEventListener("visibilitychange", () => this.show());
-    new ResizeObserver(() => this.show()).observe(byId("strips"));
+    document.addEventListener("visibilitychange", () => this.#draw());
+    new ResizeObserver(() => this.#draw()).observe(byId("strips"));
     this.show();
   }
 
-  /** The hosts that the page shows now, in its order. */
+  /** The hosts that the table shows now, in its order. */
   show() {
-    if (document.visibilityState !== "visible") return;
-    const hosts = shownHosts();
+    this.#hosts = shownHosts();
     const isNew = this.#all.size === 0;
-    const strips = hosts.map((host) => this.#stripsOf(host));
-    const elements = strips.map(({ element }) => element);
+    const elements = this.#hosts.map((host) => this.#stripsOf(host).element);
     const place = byId("strips");
     if (elements.some((element, at) => place.children[at] !== element) || place.children.length !== elements.length) {
       place.replaceChildren(...elements);
     }
-    const numOpen = hosts.length > MOST_OPEN || isNarrow() ? 1 : MOST_OPEN;
+    const numOpen = this.#hosts.length > MOST_OPEN || isNarrow() ? 1 : MOST_OPEN;
     if (isNew) for (const element of elements.slice(0, numOpen)) element.open = true;
-    strips.forEach((one, at) => one.show(hosts[at], this.#colours));
+    this.#draw();
+  }
+
+  #draw() {
+    if (document.visibilityState !== "visible") return;
+    for (const host of this.#hosts) this.#stripsOf(host).show(host, this.#colours);
   }
 
   #stripsOf(host) {
@@ -53,7 +57,7 @@ export class LiveStrips {
 
   #hear(readings) {
     for (const reading of readings) this.#all.get(reading.host)?.history.append(reading);
-    this.show();
+    this.#draw();
   }
 
   #loadOpen() {
@@ -67,6 +71,6 @@ export class LiveStrips {
     } catch (error) {
       showFault(byId("strips-fault"), error);
     }
-    this.show();
+    this.#draw();
   }
 }

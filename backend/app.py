@@ -32,6 +32,7 @@ from backend.http.parameters import refuse_unknown_parameters
 from backend.http.services import Services
 from backend.http.static_files import mount_static_files
 from backend.jobs.action_routes import router as job_actions_router
+from backend.jobs.desk import Desk
 from backend.jobs.routes import router as jobs_router
 from backend.logs.routes import router as logs_router
 from backend.metrics.routes import router as metrics_router
@@ -140,7 +141,8 @@ def _start(settings: Settings) -> Services:
     works.take_up({"check": registry.checked, "registration": registry.registered, "statistics": previews.measured})
     background = Background(settings, database, uploads, previews.preview)
     background.start()
-    return Services(settings, database, background, build_environment(), uploads, works, registry, previews)
+    desk = Desk(database, background.wake_for_jobs)
+    return Services(settings, database, background, build_environment(), uploads, works, registry, previews, desk)
 
 
 def _stop(services: Services) -> None:

@@ -30,6 +30,8 @@ from tunedeck.settings import Settings
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
+# Each job that is posted wakes the scheduler; a hundred a second must not leave them to it.
+SCHEDULER_SHARE = 0.25
 
 
 class Background:
@@ -53,7 +55,7 @@ class Background:
         silence = Silence(database, self.leadership, self.ingest.hearing)
         housekeeping = Housekeeping(settings, database, uploads, preview, self.leadership)
         self._leader_loop = Loop("leader", self.leadership.keep, LOOK_S)
-        self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, rest_share=1.0)
+        self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, most_share=SCHEDULER_SHARE)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
         self._silence_loop = Loop("silence", silence.look, LOOK_EVERY_S)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
@@ -99,7 +101,8 @@ class Background:
     def wake_for_jobs(self) -> None:
         """A job has come or changed: there may be something to place, and there is something to tell."""
         self.wake_scheduler()
-        self.wake_feed()
+        if self.hub.num_listeners:
+            self.wake_feed()
 
     def faults(self) -> tuple[str, ...]:
         """One sentence for each thread whose last round failed."""

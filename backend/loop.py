@@ -16,24 +16,28 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.25
 LONGEST_PAUSE_S = 2.0
+SAVED_S = 0.2
 
 
 class Loop:
     """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own; sooner where the
     round before returned so many seconds.
 
-    `rest_share`: for what share of the time of each round it rests before the next, however often it is woken, so that
-    what is woken by everything that happens leaves others their part of the processor.
+    `most_share`: of how much of the time its rounds may take, however often it is woken, so that what is woken by
+    everything that happens leaves others their part of the processor. Who has rested begins at once: a share that is
+    not used is kept, for rounds of up to SAVED_S.
     """
 
     def __init__(
-        self, name: str, round_: Callable[[], float | None], interval_s: float, rest_share: float = 0.0
+        self, name: str, round_: Callable[[], float | None], interval_s: float, most_share: float = 1.0
     ) -> None:
         self.name = name
         self.fault = ""
         self._round = round_
         self._interval_s = interval_s
-        self._rest_share = rest_share
+        self._most_share = most_share
+        self._saved_s = SAVED_S
+        self._counted_at = time.monotonic()
         self._pause_s = 0.0
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -66,9 +70,16 @@ class Loop:
                 self._stopping.wait(self._pause_s)
             else:
                 self._recover()
-                self._stopping.wait(self._rest_share * (time.monotonic() - began))
+                self._stopping.wait(self._rest_s(time.monotonic() - began))
                 self._wake.wait(self._interval_s if wanted_s is None else min(wanted_s, self._interval_s))
             self._wake.clear()
+
+    def _rest_s(self, took_s: float) -> float:
+        """How long to rest after a round, in seconds."""
+        now = time.monotonic()
+        self._saved_s = min(SAVED_S, self._saved_s + self._most_share * (now - self._counted_at)) - took_s
+        self._counted_at = now
+        return 0.0 if self._most_share >= 1 else max(0.0, -self._saved_s / self._most_share)
 
     def _remember(self, fault: Exception) -> None:
         said = f"{type(fault).__name__}: {fault}"

@@ -6,6 +6,7 @@ Passwords and user names were rejected for now: a deployment has one token, and 
 from __future__ import annotations
 
 import secrets
+import time
 
 from backend.accounts import queries
 from backend.accounts.secret import sha256_of
@@ -15,7 +16,28 @@ from tunedeck.errors import LoginRequired
 
 SESSION_COOKIE = "tunedeck_session"
 SESSION_LIFETIME_S = 30 * 24 * 3600
+REMEMBERED_S = 1.0
 _MEND = "open the link that `tunedeck up` printed, or send `Authorization: Bearer TOKEN`"
+
+
+class RecentLogins:
+    """Remembers for a moment which bearer tokens are valid: who sends a hundred requests a second is looked up once.
+
+    Tokens change only when a backend starts. Cookies are always looked up, since a logout must hold at once.
+    """
+
+    def __init__(self) -> None:
+        self._names: dict[str, tuple[str, float]] = {}
+
+    def name_of(self, authorization: str) -> str:
+        """The token's name, "" where it has to be looked up."""
+        name, until = self._names.get(sha256_of(authorization), ("", 0.0))
+        return name if time.monotonic() < until else ""
+
+    def remember(self, authorization: str, name: str) -> None:
+        now = time.monotonic()
+        self._names = {key: known for key, known in self._names.items() if now < known[1]}
+        self._names[sha256_of(authorization)] = (name, now + REMEMBERED_S)
 
 
 def require_login(database: Database, authorization: str, cookie: str, now: float) -> str:

@@ -13,9 +13,6 @@ from backend.jobs.due import is_due
 from backend.scheduler.leadership import ROLE
 from tunedeck.lifecycle import JobState
 
-# A spec is judged by the hosts that there are; one that restarts just now is still there.
-FORGIVEN_SILENCE_S = 60.0
-
 
 def hosts(session: Session) -> Sequence[HostRow]:
     return session.scalars(select(HostRow).order_by(HostRow.name)).all()
@@ -23,12 +20,6 @@ def hosts(session: Session) -> Sequence[HostRow]:
 
 def has_host(session: Session, name: str) -> bool:
     return session.scalar(select(HostRow.name).where(HostRow.name == name)) is not None
-
-
-def alive(session: Session, now: float) -> Sequence[HostRow]:
-    """Hosts for which a spec may be resolved. The scheduler, which sends work, is stricter."""
-    is_alive = HostRow.last_seen_at >= now - FORGIVEN_SILENCE_S
-    return session.scalars(select(HostRow).where(is_alive).order_by(HostRow.name)).all()
 
 
 def num_hosts_seen_since(session: Session, since: float) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from sqlalchemy import Select, and_, func, or_, select
+from sqlalchemy import Select, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import DatasetRow, DatasetVersionRow, JobRow
@@ -61,7 +61,11 @@ def _with_newest_version() -> Select[DatasetRow, DatasetVersionRow]:
     return select(DatasetRow, DatasetVersionRow).join(DatasetVersionRow, newest)
 
 
-def num_in_use(session: Session, ids: Collection[str]) -> int:
-    """How many of these data sets are there and not in the trash."""
-    query = select(func.count()).where(DatasetRow.id.in_(ids), DatasetRow.trashed_at.is_(None))
-    return session.scalar(query) or 0
+_IN_USE = select(DatasetRow.id).where(
+    DatasetRow.id.in_(bindparam("ids", expanding=True)), DatasetRow.trashed_at.is_(None)
+)
+
+
+def in_use(session: Session, ids: Collection[str]) -> set[str]:
+    """Those of these data sets that are there and not in the trash."""
+    return set(session.scalars(_IN_USE, {"ids": list(ids)}))

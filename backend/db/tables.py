@@ -156,7 +156,7 @@ class JobRow(Base):
     __tablename__ = "jobs"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     name: Mapped[str] = mapped_column(String(80), index=True)
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16))
     desired: Mapped[str] = mapped_column(String(16), default="run")
     model: Mapped[str] = mapped_column(String(80), index=True)
     dataset: Mapped[str] = mapped_column(String(80), index=True)
@@ -200,14 +200,16 @@ class JobRow(Base):
     loss_curve: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, server_default="{}")
     __table_args__ = (
         Index("uq_jobs_owner_request_key", "owner", "request_key", unique=True),
-        # All that placing reads (scheduler/rooms.py): in the table it lies behind the specs, kilobytes a row.
+        # All that placing reads (scheduler/rooms.py), in its order: in the table it lies behind the specs.
         Index(
             "ix_jobs_queue",
-            *("state", "not_before", "id", "owner", "priority"),
-            *("created_at", "launcher", "device", "num_devices", "preemptible"),
+            *("state", "owner", "priority", "launcher", "device", "num_devices", "preemptible"),
+            *("created_at", "id", "not_before"),
         ),
         # All that a search looks at but for the spec (backend/jobs/search), for the same reason.
         Index("ix_jobs_search", "id", "archived_at", "state", "name", "model", "dataset", "owner", "priority", "tags"),
+        # Of the queued jobs, those that wait for another attempt: few among thousands that wait for their first.
+        Index("ix_jobs_tried", "state", "attempt", "id"),
     )
 
 

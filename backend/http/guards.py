@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from backend.accounts.service import SESSION_COOKIE, require_login
+from backend.accounts.service import SESSION_COOKIE, RecentLogins, require_login
 from backend.db.database import Database
 from backend.http.errors import error_response
 from tunedeck.errors import OriginRefused, TooLarge, TunedeckError
@@ -32,6 +32,7 @@ _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 class Guards:
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
+        self._recent_logins = RecentLogins()
         self.host_names = frozenset(
             name.strip("[]").lower() for name in (*_LOCAL_NAMES, settings.host, *settings.allowed_hosts)
         )
@@ -46,11 +47,21 @@ class Guards:
             check_origin(request)
             check_length(request)
             if not _is_open(request.url.path):
-                scope.setdefault("state", {})["owner"] = await run_in_threadpool(_check_login, request)
+                scope.setdefault("state", {})["owner"] = await self._owner_of(request)
         except TunedeckError as error:
             await error_response(request, error)(scope, receive, send)
             return
         await self.app(scope, receive, send)
+
+    async def _owner_of(self, request: Request) -> str:
+        """The name of the token by which the caller is logged in: what they make belongs to it."""
+        authorization = request.headers.get("authorization", "")
+        if authorization and (known := self._recent_logins.name_of(authorization)):
+            return known
+        owner = await run_in_threadpool(_check_login, request, authorization)
+        if authorization:
+            self._recent_logins.remember(authorization, owner)
+        return owner
 
 
 def check_host(request: Request, host_names: frozenset[str]) -> None:
@@ -80,10 +91,8 @@ def check_length(request: Request) -> None:
         raise TooLarge(f"the body has {int(length):,} bytes", f"send at most {MAX_BODY_BYTES:,} bytes")
 
 
-def _check_login(request: Request) -> str:
-    """The name of the token by which the caller is logged in: what they make belongs to it."""
+def _check_login(request: Request, authorization: str) -> str:
     database: Database = request.app.state.services.database
-    authorization = request.headers.get("authorization", "")
     return require_login(database, authorization, request.cookies.get(SESSION_COOKIE, ""), time.time())
 
 

@@ -14,6 +14,7 @@ from jinja2 import Environment
 from backend.background import Background
 from backend.datasets.service import Registry
 from backend.db.database import Database
+from backend.jobs.desk import Desk
 from backend.previews.service import Previews
 from backend.uploads.store import UploadStore
 from backend.works.works import Works
@@ -30,6 +31,7 @@ class Services:
     works: Works
     registry: Registry
     previews: Previews
+    desk: Desk
 
 
 async def services_of(request: Request) -> Services:

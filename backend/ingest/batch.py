@@ -13,13 +13,14 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
+from backend.db.many_rows import insert_new
 from backend.db.tables import AttemptRow, JobRow
-from backend.db.upsert import insert_new
 from backend.health import conditions
 from backend.health.watch import Watch
 from backend.ingest import checkpoints, device_faults, endings, lines, log_lines
 from backend.ingest.attempt_devices import note_devices
 from backend.ingest.hosts import Hosts
+from backend.ingest.progress import Progress
 from backend.ingest.summary import Summary
 from backend.jobs.transitions import EVENTS, transition
 from backend.metrics.service import sums_before
@@ -48,9 +49,10 @@ class Batch:
         self._messages = messages
         self._now = now
         self._live = _live_attempts(session, messages)
-        says_hello = any(isinstance(message, HelloMessage) for message in messages)
-        self._hosts = Hosts(session, messages, now, settings.lease_s)
-        self._faulty = device_faults.known(session) if says_hello else {}
+        greeting = {message.facts.name for message in messages if isinstance(message, HelloMessage)}
+        self._progress = Progress()
+        self._hosts = Hosts(session, greeting, now, settings.lease_s, self._progress)
+        self._faulty = device_faults.known(session, greeting)
         self._rows: list[dict[str, Any]] = []
 
     def apply(self) -> None:
@@ -60,6 +62,7 @@ class Batch:
             else:
                 self._of_attempt(message)
         self._flush_rows()
+        self._progress.write(self._session)
 
     def _hello(self, message: HelloMessage) -> None:
         self._hosts.hear(message)
@@ -84,7 +87,7 @@ class Batch:
             case HeartbeatMessage():
                 self._phase(job, message)
             case LogMessage():
-                log_lines.store(self._session, attempt, message)
+                log_lines.store(self._session, self._progress, attempt, message)
             case EndedMessage():
                 self._flush_rows()
                 endings.end(self._session, job, attempt, message.report, self._settings.retry_policy(), self._now)
@@ -96,7 +99,7 @@ class Batch:
         lease_expires_at = self._now + self._settings.lease_s
         # A lease that was given a moment ago is as good as a new one, and each costs an UPDATE.
         if abs(lease_expires_at - attempt.lease_expires_at) > LEASE_SLACK * self._settings.lease_s:
-            attempt.lease_expires_at = lease_expires_at
+            self._progress.of_attempt(attempt, lease_expires_at=lease_expires_at)
         if job.state == JobState.PLACING:
             note_devices(self._session, job, attempt)
             job.heard_at = self._now
@@ -111,7 +114,7 @@ class Batch:
 
     def _events(self, job: JobRow, attempt: AttemptRow, message: EventsMessage) -> None:
         parsed = lines.parse(message, attempt.ingested_seq + 1)
-        summary, watch = Summary.of(job), Watch.of(job.watch)
+        summary, watch = Summary(job), Watch.of(job.watch)
         has_step = False
         # What lies behind a gap is sent again: sums and the watch take it in only then.
         is_next = parsed.first_seq <= attempt.ingested_seq + 1
@@ -128,11 +131,11 @@ class Batch:
                 watch.apply(event, attempt.memory_bytes)
             self._keep_checkpoint(attempt, event)
             self._rows.append(_row(message, event))
-        summary.store(job)
         if parsed.events:
-            job.watch, job.heard_at = watch.kept(), self._now
+            self._progress.of_job(job, watch=watch.kept(), heard_at=self._now)
             conditions.after_events(job, watch, attempt.memory_bytes)
-        attempt.ingested_seq = parsed.contiguous_after(attempt.ingested_seq)
+        summary.store(job, self._progress)
+        self._progress.of_attempt(attempt, ingested_seq=parsed.contiguous_after(attempt.ingested_seq))
         self.changed_jobs[job.id] = job
         if has_step and job.state == JobState.STARTING:
             self._transition(job, JobState.RUNNING, "the first step is done")
@@ -173,15 +176,16 @@ def _live_attempts(session: Session, messages: tuple[BusMessage, ...]) -> dict[A
             job_ids.update(job_id for job_id, _ in message.attempts)
         else:
             job_ids.add(message.job_id)
-    query = (
-        select(JobRow, AttemptRow)
-        .join(AttemptRow, (AttemptRow.job_id == JobRow.id) & (AttemptRow.number == JobRow.attempt))
-        .where(JobRow.id.in_(job_ids), AttemptRow.ended_at.is_(None))
-        # The two specs are most of a row, and nothing here looks into them.
-        .options(defer(JobRow.spec), defer(JobRow.resolved))
-        .with_for_update()
-    )
-    return {(job.id, attempt.number): (job, attempt) for job, attempt in session.execute(query)} if job_ids else {}
+    # Two queries: a join of as many ids is planned wrongly while the tables have grown faster than their statistics.
+    attempts = select(AttemptRow).where(AttemptRow.job_id.in_(job_ids), AttemptRow.ended_at.is_(None))
+    jobs = select(JobRow).where(JobRow.id.in_(job_ids))
+    # What is most of a row, and nothing here looks into.
+    jobs = jobs.options(defer(JobRow.spec), defer(JobRow.resolved), defer(JobRow.facts))
+    if not job_ids:
+        return {}
+    by_id = {job.id: job for job in session.scalars(jobs)}
+    live = ((by_id[attempt.job_id], attempt) for attempt in session.scalars(attempts))
+    return {(job.id, attempt.number): (job, attempt) for job, attempt in live if job.attempt == attempt.number}
 
 
 def _run_folder(settings: Settings, attempt: AttemptRow) -> Path:

@@ -7,7 +7,7 @@ the machine restarts, that of Xid events when the worker does, and then the next
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,9 +20,10 @@ log = logging.getLogger(__name__)
 Known = dict[tuple[str, int], SetAsideRow]
 
 
-def known(session: Session) -> Known:
-    """Every device that is set aside, or was, by host and index."""
-    return {(row.host, row.device_index): row for row in session.scalars(select(SetAsideRow))}
+def known(session: Session, hosts: Collection[str]) -> Known:
+    """Every device of `hosts` that is set aside, or was, by host and index."""
+    query = select(SetAsideRow).where(SetAsideRow.host.in_(hosts))
+    return {(row.host, row.device_index): row for row in session.scalars(query)} if hosts else {}
 
 
 def store(session: Session, known: Known, host: str, faults: Iterable[DeviceFault], now: float) -> None:

@@ -6,24 +6,27 @@ made it plan a hundred times a second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import HostRow
-from tunedeck.bus import BusMessage, HelloMessage
+from backend.ingest.progress import Progress
+from tunedeck.bus import HelloMessage
 
 
 class Hosts:
     """The hosts that say hello in one batch of messages. `has_news`: one is new, is back, or describes itself anew."""
 
-    def __init__(self, session: Session, messages: Sequence[BusMessage], now: float, lease_s: float) -> None:
+    def __init__(
+        self, session: Session, names: Collection[str], now: float, lease_s: float, progress: Progress
+    ) -> None:
         self.has_news = False
         self._session = session
         self._now = now
+        self._progress = progress
         self._silent_before = now - lease_s
-        names = {message.facts.name for message in messages if isinstance(message, HelloMessage)}
         found = session.scalars(select(HostRow).where(HostRow.name.in_(names))) if names else ()
         self._rows = {row.name: row for row in found}
 
@@ -38,7 +41,7 @@ class Hosts:
         if row.facts != facts:
             self.has_news = True
             row.facts, row.num_devices = facts, len(message.facts.devices)
-        row.last_seen_at = self._now
+        self._progress.of_host(row, self._now)
 
     def _add(self, message: HelloMessage, facts: dict[str, object]) -> None:
         self.has_news = True

@@ -5,10 +5,11 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, LogChunkRow
+from backend.ingest.progress import Progress
 from tunedeck.bus import LogMessage
 
 
-def store(session: Session, attempt: AttemptRow, message: LogMessage) -> None:
+def store(session: Session, progress: Progress, attempt: AttemptRow, message: LogMessage) -> None:
     known = max(0, attempt.ingested_line - message.first_line + 1)
     lines = message.lines[known:]
     if not lines:
@@ -24,4 +25,4 @@ def store(session: Session, attempt: AttemptRow, message: LogMessage) -> None:
         )
     )
     if first_line == attempt.ingested_line + 1:
-        attempt.ingested_line += len(lines)
+        progress.of_attempt(attempt, ingested_line=attempt.ingested_line + len(lines))

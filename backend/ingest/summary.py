@@ -7,54 +7,43 @@ limit ingest.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 from backend.db.tables import JobRow
 from backend.ingest.loss_curve import LossCurve
+from backend.ingest.progress import Progress
 from tunedeck.events import CheckpointEvent, EvalEvent, Event, PhaseEvent, PlanEvent, StepEvent
 
 # Weight of the newest step: about the last 20 steps count, so that the time to go is steady and still follows.
 EMA_WEIGHT = 0.1
 
 
-@dataclass
 class Summary:
-    phase: str
-    facts: dict[str, Any]
-    step: int
-    train_iters: int
-    latest: dict[str, float | None]
-    first_validation_loss: float | None
-    best_validation_loss: float | None
-    step_time_ema_s: float | None
-    num_tokens: int | None
-    num_trained_tokens: int | None
-    checkpoint_step: int | None
-    checkpoint_at: float | None
-    loss_curve: LossCurve
+    """`store` gives Progress what every step changes, and the row what seldom does."""
 
-    @classmethod
-    def of(cls, job: JobRow) -> Summary:
-        return cls(
-            job.phase,
-            job.facts,
-            job.step,
-            job.train_iters,
-            dict(job.latest),
-            job.first_validation_loss,
-            job.best_validation_loss,
-            job.step_time_ema_s,
-            job.num_tokens,
-            job.num_trained_tokens,
-            job.checkpoint_step,
-            job.checkpoint_at,
-            LossCurve(job.loss_curve),
-        )
+    def __init__(self, job: JobRow) -> None:
+        self.step = job.step
+        self.latest: dict[str, float | None] = dict(job.latest)
+        self.step_time_ema_s = job.step_time_ema_s
+        self.num_tokens = job.num_tokens
+        self.num_trained_tokens = job.num_trained_tokens
+        self._first_validation_loss = job.first_validation_loss
+        self._best_validation_loss = job.best_validation_loss
+        self.loss_curve = LossCurve(job.loss_curve)
+        self._seldom: dict[str, Any] = {}
 
-    def store(self, job: JobRow) -> None:
-        for name, value in (vars(self) | {"loss_curve": self.loss_curve.as_stored()}).items():
+    def store(self, job: JobRow, progress: Progress) -> None:
+        for name, value in self._seldom.items():
             setattr(job, name, value)
+        progress.of_job(
+            job,
+            step=self.step,
+            latest=self.latest,
+            step_time_ema_s=self.step_time_ema_s,
+            num_tokens=self.num_tokens,
+            num_trained_tokens=self.num_trained_tokens,
+            loss_curve=self.loss_curve.as_stored(),
+        )
 
     def apply(self, event: Event) -> None:
         match event:
@@ -67,14 +56,13 @@ class Summary:
                 self.latest.update(event.metrics)
                 self._compare_validation_loss(event.metrics.get("validation_loss"))
             case PhaseEvent():
-                self.phase = event.phase
+                self._seldom["phase"] = event.phase
             case PlanEvent():
-                self.train_iters = event.train_iters
-                self.facts = event.facts
+                self._seldom |= {"train_iters": event.train_iters, "facts": event.facts}
                 self.step = event.first_step - 1
                 self.loss_curve.cut_from(event.first_step)
             case CheckpointEvent(format="dist_checkpointing"):
-                self.checkpoint_step, self.checkpoint_at = event.step, event.t
+                self._seldom |= {"checkpoint_step": event.step, "checkpoint_at": event.t}
 
     def begin_with(self, num_tokens: int, num_trained_tokens: int) -> None:
         """The tokens of the steps before the first one of an attempt."""
@@ -98,7 +86,7 @@ class Summary:
     def _compare_validation_loss(self, loss: float | None) -> None:
         if loss is None or not math.isfinite(loss):
             return
-        if self.first_validation_loss is None:
-            self.first_validation_loss = loss
-        if self.best_validation_loss is None or loss < self.best_validation_loss:
-            self.best_validation_loss = loss
+        if self._first_validation_loss is None:
+            self._first_validation_loss = self._seldom["first_validation_loss"] = loss
+        if self._best_validation_loss is None or loss < self._best_validation_loss:
+            self._best_validation_loss = self._seldom["best_validation_loss"] = loss

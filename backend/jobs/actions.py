@@ -10,10 +10,10 @@ from backend.db.tables import JobRow
 from backend.jobs import queries
 from backend.jobs.archiving import archive, unarchive
 from backend.jobs.cancelling import cancel
+from backend.jobs.detail import detail
 from backend.jobs.pausing import pause, resume
 from backend.jobs.queueing import hold, release, reprioritise
 from backend.jobs.retrying import retry
-from backend.jobs.service import detail
 from backend.jobs.tagging import change_tags
 from tunedeck.actions import (
     Action,

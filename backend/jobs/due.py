@@ -8,7 +8,7 @@ from backend.db.tables import JobRow
 from tunedeck.retries import LONGEST_DELAY_S
 
 
-def is_due(now: float) -> ColumnElement[bool]:
+def is_due(now: float | ColumnElement[float]) -> ColumnElement[bool]:
     """`now` is unix time in seconds. A try that lies further ahead than any that is set now is older than a clock that
     was set back."""
     return or_(JobRow.not_before <= now, JobRow.not_before > now + LONGEST_DELAY_S)

@@ -11,16 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy.orm import Session
 
-from backend.cluster import queries as hosts
-from backend.datasets import queries as datasets
-from backend.db.tables import DatasetRow, DatasetVersionRow, ModelRow
 from backend.http.validation import problems_of
-from backend.models import queries as models
+from backend.jobs.facts import Facts
 from tunedeck.architecture import architecture_of
 from tunedeck.bus import HostFacts
-from tunedeck.conversations import Reading
 from tunedeck.errors import Problem, SpecInvalid
 from tunedeck.memory import capacity_bytes, estimate_memory
 from tunedeck.presets import apply_preset
@@ -50,6 +45,10 @@ class Intake:
     dataset_id: str
     validation_dataset_id: str
 
+    @property
+    def dataset_ids(self) -> set[str]:
+        return {self.dataset_id, self.validation_dataset_id} - {""}
+
     def columns(self) -> dict[str, Any]:
         """What a job's row keeps of it; placing reads the devices without the spec."""
         return {
@@ -62,33 +61,26 @@ class Intake:
             "launcher": self.resolved.hardware.launcher,
         }
 
-    def has_its_data(self, session: Session) -> bool:
-        """Whether none of its data sets was put into the trash or deleted since."""
-        needed = {self.dataset_id, self.validation_dataset_id} - {""}
-        return datasets.num_in_use(session, needed) == len(needed)
 
-
-def resolve_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Intake:
+def resolve_spec(facts: Facts, owner: str, spec: JobSpec) -> Intake:
     """`spec` with every default filled in from what is registered and connected. Raises SpecInvalid."""
     problems: list[Problem] = []
-    model = models.named(session, spec.model)
+    model = facts.model(spec.model)
     if model is None:
         message = f"no model is registered as {spec.model!r}"
         problems.append(Problem("model", spec.model, message, "register it, or choose one of GET /api/v1/models"))
-    dataset = _dataset(session, owner, "dataset", spec.dataset, spec.data.dataset_version, problems)
+    dataset = _dataset(facts, owner, "dataset", spec.dataset, spec.data.dataset_version, problems)
     asked = spec.data.validation_dataset
-    held_out = _dataset(session, owner, "data.validation_dataset", asked, None, problems) if asked else None
+    held_out = _dataset(facts, owner, "data.validation_dataset", asked, None, problems) if asked else None
     if problems or model is None or dataset is None:
         raise spec_invalid(tuple(problems))
-    validation = _dataset_facts(*held_out) if held_out else None
-    facts, alive = _model_facts(model), _hosts(session, now)
-    resolved = resolve(spec, facts, _dataset_facts(*dataset), alive, validation)
-    return Intake(resolved, facts, alive, dataset[0].id, held_out[0].id if held_out else "")
+    resolved = resolve(spec, model, dataset[1], facts.hosts(), held_out[1] if held_out else None)
+    return Intake(resolved, model, facts.hosts(), dataset[0], held_out[0] if held_out else "")
 
 
-def check_spec(session: Session, owner: str, spec: JobSpec, now: float) -> CheckedSpec:
+def check_spec(facts: Facts, owner: str, spec: JobSpec) -> CheckedSpec:
     """What `spec` would become, and whether it fits the host that it is resolved for. Raises SpecInvalid."""
-    intake = resolve_spec(session, owner, spec, now)
+    intake = resolve_spec(facts, owner, spec)
     host = choose_host(spec, intake.hosts, [])
     assert host is not None, "without a host nothing is resolved"
     capacity = capacity_bytes(host, intake.resolved.hardware)
@@ -97,10 +89,10 @@ def check_spec(session: Session, owner: str, spec: JobSpec, now: float) -> Check
 
 
 def _dataset(
-    session: Session, owner: str, field: str, name: str, number: int | None, problems: list[Problem]
-) -> tuple[DatasetRow, DatasetVersionRow] | None:
-    """The version that is asked for; None, with a problem, where it cannot be had."""
-    dataset = datasets.named(session, owner, name)
+    facts: Facts, owner: str, field: str, name: str, number: int | None, problems: list[Problem]
+) -> tuple[str, DatasetFacts] | None:
+    """The id of the data set and the version that is asked for; None, with a problem, where it cannot be had."""
+    dataset = facts.dataset(owner, name)
     if dataset is None:
         message = f"no data set is registered as {name!r}"
         problems.append(Problem(field, name, message, "register it, or choose one of GET /api/v1/datasets"))
@@ -108,35 +100,14 @@ def _dataset(
     if dataset.trashed_at is not None:
         problems.append(Problem(field, name, f"the data set {name!r} lies in the trash", "restore it, or take another"))
         return None
-    version = datasets.version(session, dataset, number)
+    version = facts.version(dataset, name, dataset.newest_version if number is None else number)
     if version is None:
         mend = f"use 1 to {dataset.newest_version}, or leave it out for the newest"
         problems.append(Problem("data.dataset_version", number, f"{name!r} has no version {number}", mend))
         return None
-    return dataset, version
+    return dataset.id, version
 
 
 def spec_invalid(problems: tuple[Problem, ...]) -> SpecInvalid:
     more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
     return SpecInvalid(f"the job cannot run: {problems[0].message}{more}", problems[0].mend, problems)
-
-
-def _hosts(session: Session, now: float) -> list[HostFacts]:
-    return [HostFacts.model_validate(row.facts) for row in hosts.alive(session, now)]
-
-
-def _model_facts(row: ModelRow) -> ModelFacts:
-    return ModelFacts(row.name, row.path, row.architecture, row.num_parameters, row.config)
-
-
-def _dataset_facts(dataset: DatasetRow, version: DatasetVersionRow) -> DatasetFacts:
-    report = version.report
-    return DatasetFacts(
-        name=dataset.name,
-        path=version.path,
-        content_sha256=report["content_sha256"],
-        num_rows=report["num_rows"],
-        num_trainable_rows=report["num_trainable_rows"],
-        version=version.number,
-        reading=Reading.model_validate(version.reading),
-    )

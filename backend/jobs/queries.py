@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, and_, select
+from sqlalchemy import ColumnElement, Select, and_, select, tuple_
 from sqlalchemy.orm import Session, defer
 
 from backend.db.tables import AttemptRow, CheckpointRow, JobRow, TransitionRow
@@ -41,9 +41,13 @@ def locked(session: Session, job_id: str) -> JobRow | None:
     return session.scalar(select(JobRow).where(JobRow.id == job_id).with_for_update())
 
 
-def by_request_key(session: Session, owner: str, key: str) -> str | None:
-    """The id of the job that a request of this key has made."""
-    return session.scalar(select(JobRow.id).where(JobRow.owner == owner, JobRow.request_key == key)) if key else None
+def by_request_keys(session: Session, requests: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """By owner and key: the id of the job that such a request has made."""
+    if not requests:
+        return {}
+    key = tuple_(JobRow.owner, JobRow.request_key)
+    found = session.execute(select(JobRow.owner, JobRow.request_key, JobRow.id).where(key.in_(requests)))
+    return {(owner, request_key or ""): job_id for owner, request_key, job_id in found}
 
 
 def newest_first(

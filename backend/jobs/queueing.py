@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.db.tables import JobRow
+from backend.jobs.facts import Facts
 from backend.jobs.intake import resolve_spec
 from backend.jobs.readable import require_readable
 from backend.jobs.refusals import refused
@@ -51,6 +52,6 @@ def reprioritise(session: Session, job: JobRow, priority: int, who: str, now: fl
 def _resolve_again(session: Session, job: JobRow, now: float) -> None:
     """What is registered and connected may have changed since the draft was made."""
     spec = JobSpec.model_validate(job.spec)
-    for name, value in resolve_spec(session, job.owner, spec, now).columns().items():
+    for name, value in resolve_spec(Facts(session, now), job.owner, spec).columns().items():
         setattr(job, name, value)
     store(session, job.id, sections_of_spec(spec, job.resolved))

@@ -12,8 +12,9 @@ from backend.http.error_body import documented
 from backend.http.raw_json import DocumentedAs, RawObject
 from backend.http.services import OwnerDep, ServicesDep
 from backend.jobs import service
+from backend.jobs.intake import read_spec
 from backend.jobs.queries import Archived, JobFilter
-from backend.jobs.service import Order
+from backend.jobs.taking import HandedIn, Order
 from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
@@ -42,11 +43,9 @@ OrderDep = Annotated[Order, Depends(order_of)]
 
 
 @router.post("", status_code=201)
-def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> JobDetail:
+async def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> JobDetail:
     """Queue a job, or store it as a draft. Only name, model and dataset are required."""
-    detail = service.create(services.database, order, raw, time.time())
-    services.background.wake_for_jobs()
-    return detail
+    return await services.desk.hand_in(HandedIn(order, read_spec(raw), time.time()))
 
 
 @router.post("/{job_id}/clone", status_code=201, responses=documented(NotFound))

@@ -10,21 +10,27 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Table, delete, select
+from sqlalchemy import Table, bindparam, delete, select
 from sqlalchemy.orm import Session
 
+from backend.db.many_rows import insert_new
 from backend.db.tables import JobSectionRow, SpecValueRow
-from backend.db.upsert import insert_new
 from backend.jobs.search.fields import NOTHING, spec_fields
 from tunedeck.spec import JobSpec
 
 # They are columns of the job itself.
 _OF_THE_JOB = frozenset({"name", "model", "dataset"})
 _MOST_CHARACTERS = 500
+
+
+SPEC_VALUES = cast(Table, SpecValueRow.__table__)
+JOB_SECTIONS = cast(Table, JobSectionRow.__table__)
+_KNOWN = select(SpecValueRow.section).where(SpecValueRow.section.in_(bindparam("sections", expanding=True))).distinct()
 
 
 @dataclass(frozen=True)
@@ -41,12 +47,27 @@ Sections = Mapping[str, tuple[SpecValue, ...]]
 
 def sections_of(asked: Mapping[str, Any], resolved: Mapping[str, Any]) -> Sections:
     """The sections of a spec by their hashes: what was asked for, under what it was resolved to."""
-    leaves = {path: value for path, value in _leaves(asked) if path not in _OF_THE_JOB}
-    leaves |= {path: value for path, value in _leaves(resolved) if path not in _OF_THE_JOB}
-    sections: dict[str, list[SpecValue]] = defaultdict(list)
-    for path, value in sorted(leaves.items()):
-        sections[path.rpartition(".")[0].partition(".")[0]].append(_spec_value(path, value))
-    return {_hash_of(values): tuple(values) for values in sections.values()}
+    below, above = _cut(asked), _cut(resolved)
+    sections = (_section(below.get(name, "{}"), above.get(name, "{}")) for name in sorted(below.keys() | above.keys()))
+    return {name: values for name, values in sections if values}
+
+
+def _cut(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Its parts as JSON by their names; "" is that of the fields that are in none."""
+    parts: dict[str, dict[str, Any]] = defaultdict(dict)
+    for key, value in spec.items():
+        is_part = isinstance(value, Mapping) and key not in spec_fields()
+        parts[key if is_part else ""][key] = value
+    return {name: json.dumps(part) for name, part in parts.items()}
+
+
+@lru_cache(maxsize=4096)
+def _section(asked_json: str, resolved_json: str) -> tuple[str, tuple[SpecValue, ...]]:
+    """Remembered: most jobs share most sections, and a hash of each is most of what indexing a job would cost."""
+    leaves = {path: value for path, value in _leaves(json.loads(asked_json)) if path not in _OF_THE_JOB}
+    leaves |= {path: value for path, value in _leaves(json.loads(resolved_json)) if path not in _OF_THE_JOB}
+    values = tuple(_spec_value(path, value) for path, value in sorted(leaves.items()))
+    return _hash_of(values), values
 
 
 def sections_of_spec(spec: JobSpec, resolved: Mapping[str, Any]) -> Sections:
@@ -56,12 +77,17 @@ def sections_of_spec(spec: JobSpec, resolved: Mapping[str, Any]) -> Sections:
 def store(session: Session, job_id: str, sections: Sections) -> None:
     """Make the job found by these sections, and by no others that it had."""
     session.execute(delete(JobSectionRow).where(JobSectionRow.job_id == job_id))
-    query = select(SpecValueRow.section).where(SpecValueRow.section.in_(sections)).distinct()
-    new = sections.keys() - set(session.scalars(query))
-    insert_new(session, cast(Table, SpecValueRow.__table__), value_rows({name: sections[name] for name in new}))
-    insert_new(
-        session, cast(Table, JobSectionRow.__table__), [{"section": name, "job_id": job_id} for name in sections]
-    )
+    add(session, {job_id: sections})
+
+
+def add(session: Session, by_job: Mapping[str, Sections]) -> None:
+    """Make jobs that have no sections yet found by theirs."""
+    wanted = {name: values for sections in by_job.values() for name, values in sections.items()}
+    found = session.scalars(_KNOWN, {"sections": list(wanted)}) if wanted else ()
+    new = wanted.keys() - set(found)
+    insert_new(session, SPEC_VALUES, value_rows({name: wanted[name] for name in new}))
+    names = ((job_id, name) for job_id, sections in by_job.items() for name in sections)
+    insert_new(session, JOB_SECTIONS, [{"section": name, "job_id": job_id} for job_id, name in names])
 
 
 def value_rows(sections: Sections) -> list[dict[str, Any]]:
@@ -83,6 +109,6 @@ def _spec_value(path: str, value: Any) -> SpecValue:
     return SpecValue(path, text[:_MOST_CHARACTERS] or NOTHING, float(value) if is_number else None)
 
 
-def _hash_of(values: list[SpecValue]) -> str:
+def _hash_of(values: Sequence[SpecValue]) -> str:
     told = json.dumps([(value.path, value.text) for value in values])
     return hashlib.sha256(told.encode()).hexdigest()[:32]

@@ -9,19 +9,23 @@ one whose row is no longer what it read. A trigger that writes the history was r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
+from backend.db.many_rows import insert_all, insert_new
 from backend.db.tables import EventRow, JobRow, TransitionRow
-from backend.db.upsert import insert_new
 from backend.health import conditions
 from backend.jobs.usage import Usage, usage_of
 from backend.jobs.views import job_view
 from tunedeck.lifecycle import FINAL, Desired, JobState, check_transition
 
+JOBS = cast(Table, JobRow.__table__)
 EVENTS = cast(Table, EventRow.__table__)
+TRANSITIONS = cast(Table, TransitionRow.__table__)
+_OF_FIRST = ("job_id", "at", "from_state", "to_state", "who", "why")
 
 
 def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, now: float) -> None:
@@ -29,6 +33,12 @@ def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, 
 
     `now` is unix time in seconds. Raises IllegalTransition, with nothing changed, where the lifecycle has no such way.
     """
+    change_state(session, job, to, who, why, now)
+    announce(session, job, now)
+
+
+def change_state(session: Session, job: JobRow, to: JobState, who: str, why: str, now: float) -> None:
+    """`transition` without the event: whoever changes many jobs announces them all at once, in the same transaction."""
     check_transition(JobState(job.state), to)
     session.add(TransitionRow(job_id=job.id, at=now, from_state=job.state, to_state=to.value, who=who, why=why))
     job.state = to.value
@@ -42,7 +52,6 @@ def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, 
     if to in FINAL:
         job.ended_at = now
     conditions.after_transition(job, now)
-    announce(session, job, now)
 
 
 def wish(session: Session, job: JobRow, who: str, why: str, now: float) -> None:
@@ -51,14 +60,36 @@ def wish(session: Session, job: JobRow, who: str, why: str, now: float) -> None:
     announce(session, job, now)
 
 
-def created(session: Session, job: JobRow, who: str, why: str, now: float) -> TransitionRow:
-    """Store a new job with the first line of its history, which is returned."""
-    session.add(job)
-    session.flush()
-    first = TransitionRow(job_id=job.id, at=now, from_state="", to_state=job.state, who=who, why=why)
-    session.add(first)
-    announce(session, job, now)
-    return first
+@dataclass(frozen=True)
+class Creation:
+    """A new job, and what the first line of its history says. `at` is unix time in seconds."""
+
+    job: JobRow
+    who: str
+    why: str
+    at: float
+
+    def first_line(self) -> TransitionRow:
+        states = {"from_state": "", "to_state": self.job.state}
+        return TransitionRow(job_id=self.job.id, at=self.at, who=self.who, why=self.why, **states)
+
+
+def created_all(session: Session, creations: Sequence[Creation]) -> list[TransitionRow]:
+    """Store new jobs, each with the first line of its history; these are returned. Both are not of the session."""
+    firsts = [each.first_line() for each in creations]
+    insert_all(session, JOBS, [_columns(each.job) for each in creations])
+    insert_all(session, TRANSITIONS, [{name: getattr(first, name) for name in _OF_FIRST} for first in firsts])
+    insert_new(session, EVENTS, [_event(each.job, Usage(), each.at) for each in creations])
+    return firsts
+
+
+def _columns(job: JobRow) -> dict[str, Any]:
+    """By name, with the defaults of those that were not set; the job has them afterwards."""
+    for column in JOBS.columns:
+        if column.default is not None and column.key not in vars(job):
+            default = column.default.arg  # type: ignore[attr-defined]
+            setattr(job, column.key, default(None) if callable(default) else default)
+    return {column.key: getattr(job, column.key) for column in JOBS.columns}
 
 
 def announce(session: Session, job: JobRow, now: float) -> None:

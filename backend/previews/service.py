@@ -10,6 +10,7 @@ from typing import Any
 from backend.datasets import service as datasets
 from backend.db.database import Database
 from backend.db.tables import DatasetRow, DatasetStatisticsRow
+from backend.jobs.facts import Facts
 from backend.jobs.intake import read_spec, resolve_spec
 from backend.models import service as models
 from backend.previews.preview import Preview
@@ -58,7 +59,7 @@ class Previews:
         """Lengths and packing under a spec. Work, where the lengths are not known yet. Raises BadInput."""
         spec = read_spec(raw)
         with self.database.reading() as session:
-            intake = resolve_spec(session, owner, spec, now)
+            intake = resolve_spec(Facts(session, now), owner, spec)
         key = key_of(_token_source(intake.resolved))
         known = self._known(key)
         if known is not None:

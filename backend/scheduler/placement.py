@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from backend.db.tables import AttemptRow, JobRow
 from backend.jobs.checkpoints import next_start
 from backend.jobs.pausing import preempt
-from backend.jobs.transitions import transition
+from backend.jobs.transitions import announce_all, change_state
 from backend.scheduler import queries
 from backend.scheduler.plan import Kept, Placement, Plan, make_plan
 from backend.scheduler.pools import RAY
@@ -50,11 +50,14 @@ def place_queued(session: Session, now: float, alive_since: float, lease_s: floa
         _preempt(session, kept, now)
     jobs = _still_queued(session, plan.placements)
     avoided = queries.devices_set_aside(session) if jobs else {}
-    return [
-        _place(session, jobs[each.job_id], each, avoided.get(each.host, ()), now, lease_s)
-        for each in plan.placements
-        if each.job_id in jobs
-    ]
+    with session.no_autoflush:
+        dispatches = [
+            _place(session, jobs[each.job_id], each, avoided.get(each.host, ()), now, lease_s)
+            for each in plan.placements
+            if each.job_id in jobs
+        ]
+    announce_all(session, list(jobs.values()), now)
+    return dispatches
 
 
 def _still_queued(session: Session, placements: Iterable[Placement]) -> dict[str, JobRow]:
@@ -102,7 +105,7 @@ def _place(
     why = _where(spec.hardware, placement)
     if checkpoint:
         why += f", from the checkpoint of step {checkpoint.step:,}"
-    transition(session, job, JobState.PLACING, WHO, why, now)
+    change_state(session, job, JobState.PLACING, WHO, why, now)
     return _dispatch(attempt, spec, avoided)
 
 

@@ -10,12 +10,17 @@ from sqlalchemy.orm import Session
 from backend.db.tables import AttemptRow, JobRow, SetAsideRow
 from tunedeck.lifecycle import JobState
 
+_SET_ASIDE = (
+    select(SetAsideRow.host, SetAsideRow.device_index)
+    .where(SetAsideRow.released_at.is_(None))
+    .order_by(SetAsideRow.device_index)
+)
+
 
 def devices_set_aside(session: Session) -> dict[str, tuple[int, ...]]:
     """Indices by host name; hosts whose devices are all well are missing."""
-    query = select(SetAsideRow.host, SetAsideRow.device_index).where(SetAsideRow.released_at.is_(None))
     found: dict[str, tuple[int, ...]] = {}
-    for host, index in session.execute(query.order_by(SetAsideRow.device_index)):
+    for host, index in session.execute(_SET_ASIDE):
         found[host] = (*found.get(host, ()), index)
     return found
 

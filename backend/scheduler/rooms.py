@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, HostRow, JobRow
@@ -15,7 +13,7 @@ from backend.jobs.views import eta_s
 from backend.scheduler import queries
 from backend.scheduler.order import Waiting, in_order
 from backend.scheduler.plan import Holding, Room
-from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY, is_ray, pool_of, pool_of_host
+from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY, is_ray, pool_of
 from backend.scheduler.shares import shares_of
 from tunedeck.lifecycle import JobState
 
@@ -26,24 +24,52 @@ LEAVING = frozenset({JobState.PAUSING, JobState.STOPPING})
 MOST_AHEAD_S = 120.0
 
 
+# Put together once: that is half of what a question costs, and each tick asks them all.
+_ROOMS = (
+    select(
+        HostRow.name,
+        HostRow.num_devices,
+        HostRow.facts["launcher"].as_string(),
+        HostRow.facts["kind"].as_string(),
+    )
+    .where(HostRow.last_seen_at.between(bindparam("alive_since"), bindparam("latest")), HostRow.drained_at.is_(None))
+    .order_by(HostRow.name)
+)
+_WAITING = select(
+    *(JobRow.id, JobRow.owner, JobRow.priority, JobRow.created_at),
+    *(JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible),
+).where(JobRow.state == JobState.QUEUED.value, is_due(bindparam("now", type_=Float)))
+_ALIKE = (JobRow.owner, JobRow.priority, JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible)
+_RANKED = _WAITING.add_columns(
+    func.row_number().over(partition_by=_ALIKE, order_by=(JobRow.created_at, JobRow.id)).label("place")
+).subquery()
+_OLDEST_OF_EACH_KIND = select(*list(_RANKED.c)[:-1]).where(_RANKED.c.place <= bindparam("most_alike"))
+_HOLDINGS = (
+    select(
+        *(AttemptRow.host, AttemptRow.num_devices, AttemptRow.placed_at),
+        *(JobRow.id, JobRow.state, JobRow.priority, JobRow.preemptible),
+        *(JobRow.train_iters, JobRow.step, JobRow.step_time_ema_s),
+    )
+    .join(JobRow, JobRow.id == AttemptRow.job_id)
+    .where(AttemptRow.ended_at.is_(None))
+)
+
+
 def rooms_of(session: Session, alive_since: float, now: float) -> list[Room]:
     """The hosts that take jobs: heard of since `alive_since` and not drained. Times are unix seconds."""
-    is_alive = HostRow.last_seen_at.between(alive_since, now + MOST_AHEAD_S)
-    query = select(HostRow).where(is_alive, HostRow.drained_at.is_(None))
+    hosts = session.execute(_ROOMS, {"alive_since": alive_since, "latest": now + MOST_AHEAD_S})
     holdings, set_aside = holdings_by_host(session, now), queries.devices_set_aside(session)
     return [
-        room_of(host, len(set_aside.get(host.name, ())), holdings.get(host.name, ()))
-        for host in session.scalars(query.order_by(HostRow.name))
+        _room(name, pool_of(launcher, kind), num_devices - len(set_aside.get(name, ())), tuple(holdings.get(name, ())))
+        for name, num_devices, launcher, kind in hosts
     ]
 
 
-def room_of(host: HostRow, num_set_aside: int, holdings: Sequence[Holding]) -> Room:
+def _room(host: str, pool: str, num_usable: int, holdings: tuple[Holding, ...]) -> Room:
     """On a CPU host a job takes every core: two trainings on the same cores are slower than one after the other."""
-    pool = pool_of_host(host.facts)
     if is_ray(pool):
-        return Room(host.name, pool, MOST_ATTEMPTS_IN_RAY, tuple(holdings))
-    usable = host.num_devices - num_set_aside
-    return Room(host.name, pool, usable, tuple(holdings), takes_whole=pool == "cpu")
+        return Room(host, pool, MOST_ATTEMPTS_IN_RAY, holdings)
+    return Room(host, pool, num_usable, holdings, takes_whole=pool == "cpu")
 
 
 def queue_of_jobs(session: Session, now: float, most_alike: int | None = None) -> list[Waiting]:
@@ -52,10 +78,11 @@ def queue_of_jobs(session: Session, now: float, most_alike: int | None = None) -
     Of jobs that a plan cannot tell apart but by their age, only the `most_alike` oldest: a plan that places no more
     than so many needs no more of them, and so what a tick costs does not grow with the queue.
     """
+    asked = _WAITING if most_alike is None else _OLDEST_OF_EACH_KIND
     waiting = [
         Waiting(job_id, owner, priority, created_at, pool, 1 if is_ray(pool) else num_devices, preemptible)
         for job_id, owner, priority, created_at, launcher, device, num_devices, preemptible in session.execute(
-            _waiting(now) if most_alike is None else _oldest_of_each_kind(now, most_alike)
+            asked, {"now": now} if most_alike is None else {"now": now, "most_alike": most_alike}
         )
         for pool in (pool_of(launcher, device),)
     ]
@@ -64,33 +91,10 @@ def queue_of_jobs(session: Session, now: float, most_alike: int | None = None) -
     return list(in_order(waiting, shares))
 
 
-def _waiting(now: float) -> Select[*tuple[Any, ...]]:
-    return select(
-        JobRow.id, JobRow.owner, JobRow.priority, JobRow.created_at,
-        JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible,
-    ).where(JobRow.state == JobState.QUEUED, is_due(now))  # fmt: skip
-
-
-def _oldest_of_each_kind(now: float, most_alike: int) -> Select[*tuple[Any, ...]]:
-    kind = (JobRow.owner, JobRow.priority, JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible)
-    place = func.row_number().over(partition_by=kind, order_by=(JobRow.created_at, JobRow.id))
-    ranked = _waiting(now).add_columns(place.label("place")).subquery()
-    return select(*list(ranked.c)[:-1]).where(ranked.c.place <= most_alike)
-
-
 def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:
     """What every attempt that has not ended holds."""
-    query = (
-        select(
-            AttemptRow.host, AttemptRow.num_devices, AttemptRow.placed_at,
-            JobRow.id, JobRow.state, JobRow.priority, JobRow.preemptible,
-            JobRow.train_iters, JobRow.step, JobRow.step_time_ema_s,
-        )
-        .join(JobRow, JobRow.id == AttemptRow.job_id)
-        .where(AttemptRow.ended_at.is_(None))
-    )  # fmt: skip
     found: dict[str, list[Holding]] = defaultdict(list)
-    for row in session.execute(query):
+    for row in session.execute(_HOLDINGS):
         remaining_s = eta_s(row.state, row.train_iters, row.step, row.step_time_ema_s)
         holding = Holding(
             job_id=row.id,

@@ -17,7 +17,7 @@ from backend.scheduler import control, leases, placement, queries
 from backend.scheduler.control import ControlRecords
 from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.leadership import Leadership
-from backend.scheduler.outdated import fail_outdated
+from backend.scheduler.outdated import fail_outdated, outdated
 from backend.scheduler.placement import Dispatch
 from backend.scheduler.situation import Situation, look
 from tunedeck import shared_folder
@@ -67,7 +67,8 @@ class Scheduler:
         situation = self._look()
         dispatches: list[Dispatch] = []
         fences: dict[str, ControlRecord] = {}
-        is_overdue = situation.has_overdue(now, MESSAGE_PATIENCE_S, self._settings.lease_s)
+        heard_until = self._hearing.silence_until()
+        is_overdue = situation.has_overdue(now, heard_until, MESSAGE_PATIENCE_S, self._settings.lease_s)
         if is_overdue or (situation.has_queue and self._could_place(now)):
             dispatches, fences = self._decide(now)
             situation = self._look()
@@ -81,12 +82,15 @@ class Scheduler:
 
     def _fail_outdated(self, now: float) -> bool:
         """Whether it is done; a backend that lost the lead meanwhile leaves it to the one that has it."""
+        with self._database.reading() as session:
+            found = outdated(session)
+        if not found:
+            return True
         with self._database.writing() as session:
             if not self._leadership.holds(session):
                 return False
-            failed = fail_outdated(session, now)
-        if failed:
-            log.warning("%d jobs of another version cannot be run and have failed: %s", len(failed), ", ".join(failed))
+            fail_outdated(session, found, now)
+        log.warning("%d jobs of another version cannot be run and have failed: %s", len(found), ", ".join(found))
         return True
 
     def _decide(self, now: float) -> tuple[list[Dispatch], dict[str, ControlRecord]]:

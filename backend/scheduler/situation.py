@@ -38,34 +38,33 @@ class Situation:
     has_queue: bool
     tried_before: tuple[tuple[str, int], ...]
 
-    def has_overdue(self, now: float, patience_s: float, lease_s: float) -> bool:
-        """Whether a lease may be over, or a message was not taken up for `patience_s` seconds."""
+    def has_overdue(self, now: float, heard_until: float | None, patience_s: float, lease_s: float) -> bool:
+        """Whether a lease is over, or a message was not taken up for `patience_s` seconds. `heard_until`: the unix time
+        up to which all signs of life are stored; None while no silence means anything."""
         return any(
-            is_over(live.lease_expires_at, now, now, lease_s)
+            (heard_until is not None and is_over(live.lease_expires_at, now, heard_until, lease_s))
             or (live.state == JobState.PLACING and now - live.message_sent_at >= patience_s)
             for live in self.live
         )
 
 
-def look(session: Session) -> Situation:
-    live = (
-        select(
-            JobRow.id,
-            JobRow.state,
-            JobRow.desired,
-            AttemptRow.number,
-            AttemptRow.lease_expires_at,
-            AttemptRow.message_sent_at,
-            AttemptRow.ingested_seq,
-            AttemptRow.ingested_line,
-        )
-        .join(AttemptRow, AttemptRow.job_id == JobRow.id)
-        .where(AttemptRow.ended_at.is_(None))
+_LIVE = (
+    select(
+        *(JobRow.id, JobRow.state, JobRow.desired),
+        *(AttemptRow.number, AttemptRow.lease_expires_at, AttemptRow.message_sent_at),
+        *(AttemptRow.ingested_seq, AttemptRow.ingested_line),
     )
-    queued = select(JobRow.id, JobRow.attempt).where(JobRow.state == JobState.QUEUED)
-    tried_before = session.execute(queued.where(JobRow.attempt > 0))
+    .join(AttemptRow, AttemptRow.job_id == JobRow.id)
+    .where(AttemptRow.ended_at.is_(None))
+)
+_QUEUED = select(JobRow.id, JobRow.attempt).where(JobRow.state == JobState.QUEUED.value)
+_FIRST_OF_THE_QUEUE = _QUEUED.limit(1)
+_TRIED_BEFORE = _QUEUED.where(JobRow.attempt > 0)
+
+
+def look(session: Session) -> Situation:
     return Situation(
-        live=tuple(Live(*row) for row in session.execute(live)),
-        has_queue=session.execute(queued.limit(1)).first() is not None,
-        tried_before=tuple((job_id, attempt) for job_id, attempt in tried_before),
+        live=tuple(Live(*row) for row in session.execute(_LIVE)),
+        has_queue=session.execute(_FIRST_OF_THE_QUEUE).first() is not None,
+        tried_before=tuple((job_id, attempt) for job_id, attempt in session.execute(_TRIED_BEFORE)),
     )

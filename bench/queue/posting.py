@@ -46,9 +46,10 @@ def measure(kind: Kind, num_requests: int) -> dict[str, Any]:
     return {
         "what": "posting",
         "database": kind,
+        "peer": "bare FastAPI route",
         "jobs_per_s": round(ours, 1),
         "bare_inserts_per_s": round(bare, 1),
-        "share": round(ours / bare, 3),
+        "ratio": round(ours / bare, 3),
         "cpu_ms_per_job": round(statistics.median(cpu_ms["backend"]), 2),
         "cpu_ms_per_bare_insert": round(statistics.median(cpu_ms["bare"]), 2),
         "goals_met": ours >= GOAL * bare,

@@ -31,7 +31,7 @@ FINAL = "succeeded"
 
 
 def measure(kind: Kind, num_jobs: int) -> list[dict[str, Any]]:
-    """A row for Tunedeck and one for each peer."""
+    """A row for Tunedeck and one for each peer; `ratio`: how many times as long the median of ours is."""
     with service(kind) as made:
         made.start_backend()
         stock(made, is_drained=False)
@@ -55,7 +55,7 @@ def measure(kind: Kind, num_jobs: int) -> list[dict[str, Any]]:
         rows.append(_row("rq", kind, _times(made, num_jobs, lambda: queue.enqueue(say_began))))
         if kind == "postgresql":
             rows.append(_row("procrastinate", kind, _procrastinate(made, num_jobs)))
-    return rows
+    return [rows[0], *(row | {"ratio": round(rows[0]["p50_s"] / row["p50_s"], 1)} for row in rows[1:])]
 
 
 def _celery(made: Service) -> Callable[[], object]:

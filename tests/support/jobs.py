@@ -24,6 +24,13 @@ def resolved_spec(device: str = "cpu", num_devices: int = 1) -> ResolvedSpec:
 
 def add_job(session: Session, now: float, device: str = "cpu", num_devices: int = 1, **columns: Any) -> JobRow:
     """A queued job; later ones are younger."""
+    job = job_row(now, device, num_devices, **columns)
+    session.add(job)
+    session.flush()
+    return job
+
+
+def job_row(now: float, device: str = "cpu", num_devices: int = 1, **columns: Any) -> JobRow:
     number = next(_numbers)
     values: dict[str, Any] = {
         "id": f"job{number:06d}",
@@ -46,10 +53,7 @@ def add_job(session: Session, now: float, device: str = "cpu", num_devices: int 
         "train_iters": 100,
         "latest": {},
     }
-    job = JobRow(**(values | columns))
-    session.add(job)
-    session.flush()
-    return job
+    return JobRow(**(values | columns))
 
 
 def add_running_job(session: Session, now: float, host: str = "box", lease_s: float = 60.0, **columns: Any) -> JobRow:

@@ -19,7 +19,7 @@ class Ingesting:
 
     def __init__(self, database: Database, server: ValkeyServer, folder: Path) -> None:
         self.settings = Settings(data_dir=folder, redis_url=server.url, lease_s=15.0, max_attempts=3)
-        self.leadership = Leadership(database)
+        self.leadership = Leadership(database, lease_s=600.0)  # a busy machine must not cost it the lead
         self.leadership.renew()
         self.bus = connect(server.url)
         self.feed_wakes = 0

@@ -20,7 +20,7 @@ def fault(index: int, ecc: int = 0, xid: int = 0) -> DeviceFault:
 
 def hear(session: Session, *faults: DeviceFault, host: str = "box") -> dict[str, tuple[int, ...]]:
     """One hello; returns what is set aside afterwards."""
-    device_faults.store(session, device_faults.known(session), host, faults, NOW)
+    device_faults.store(session, device_faults.known(session, {host}), host, faults, NOW)
     session.flush()
     return devices_set_aside(session)
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.db.tables import EventRow, JobRow, TransitionRow
-from backend.jobs.transitions import created, transition
+from backend.jobs.transitions import Creation, created_all, transition
 from tunedeck.errors import IllegalTransition
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import JobState
@@ -32,8 +32,8 @@ def _add_job(session: Session) -> JobRow:
         train_iters=3,
         latest={},
     )
-    created(session, job, "test", "submitted", 1.0)
-    return job
+    created_all(session, [Creation(job, "test", "submitted", 1.0)])
+    return session.get_one(JobRow, job.id)
 
 
 def test_each_change_is_one_line_of_history_and_one_event(database: Database) -> None:

@@ -1,0 +1,167 @@
+"""Takes jobs in: those that were handed in together are resolved from one snapshot and stored in one transaction.
+
+A transaction for each was rejected: writers go one after the other, so what a commit costs would be the most that
+anybody can post, however many post at once. One that cannot run spoils none of the others.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from backend.datasets import queries as datasets
+from backend.db.database import Database
+from backend.db.tables import JobRow
+from backend.jobs import queries, spec_index
+from backend.jobs.detail import detail
+from backend.jobs.facts import Facts
+from backend.jobs.intake import Intake, resolve_spec
+from backend.jobs.spec_index import Sections, sections_of_spec
+from backend.jobs.transitions import Creation, created_all
+from backend.jobs.usage import Usage
+from backend.jobs.views import job_detail
+from tunedeck.errors import TunedeckError
+from tunedeck.ids import new_id
+from tunedeck.lifecycle import Desired, JobState
+from tunedeck.spec import JobSpec
+from tunedeck.views import JobDetail
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Order:
+    """How a job is taken: `draft` keeps it out of the queue; a `request_key` ("": none) makes one job however often the
+    owner sends it."""
+
+    owner: str
+    draft: bool = False
+    request_key: str = ""
+
+    @property
+    def request(self) -> tuple[str, str]:
+        return (self.owner, self.request_key)
+
+
+@dataclass(frozen=True)
+class HandedIn:
+    """`at` is unix time in seconds; `why` stands in the first line of the job's history."""
+
+    order: Order
+    spec: JobSpec
+    at: float
+    why: str = "submitted"
+
+
+Taken = JobDetail | Exception
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A job that may be stored, as long as its data sets are not in the trash."""
+
+    job: JobRow
+    sections: Sections
+    dataset_ids: set[str]
+
+
+def take(database: Database, handed_in: Sequence[HandedIn]) -> list[Taken]:
+    """A job for each, or why it was not taken; then nothing is stored of it. Raises what stops all of them."""
+    try:
+        return _take(database, handed_in)
+    except TunedeckError:
+        raise
+    except Exception:
+        if len(handed_in) == 1:
+            raise
+        log.exception("%d jobs cannot be stored together and are so one by one", len(handed_in))
+        return [_take_one(database, each) for each in handed_in]
+
+
+def _take_one(database: Database, handed_in: HandedIn) -> Taken:
+    try:
+        [taken] = _take(database, [handed_in])
+    except Exception as fault:
+        return fault
+    return taken
+
+
+def _take(database: Database, handed_in: Sequence[HandedIn]) -> list[Taken]:
+    with database.reading() as session:
+        facts = Facts(session, handed_in[-1].at)
+        prepared = [_prepared(facts, each) for each in handed_in]
+    faults = [each for each in prepared if isinstance(each, TunedeckError)]
+    if len(faults) == len(handed_in) and not any(each.order.request_key for each in handed_in):
+        return [*faults]
+    with database.writing() as session:
+        return _store(session, handed_in, prepared)
+
+
+def _prepared(facts: Facts, handed_in: HandedIn) -> Prepared | TunedeckError:
+    try:
+        intake = resolve_spec(facts, handed_in.order.owner, handed_in.spec)
+    except TunedeckError as fault:
+        return fault
+    job = _row(handed_in, intake)
+    return Prepared(job, sections_of_spec(handed_in.spec, job.resolved), intake.dataset_ids)
+
+
+def _store(
+    session: Session, handed_in: Sequence[HandedIn], prepared: Sequence[Prepared | TunedeckError]
+) -> list[Taken]:
+    made = queries.by_request_keys(session, [each.order.request for each in handed_in if each.order.request_key])
+    new: dict[str, tuple[Creation, Sections]] = {}
+    taken: list[str | TunedeckError] = []
+    for each, found in zip(handed_in, _with_their_data(session, handed_in, prepared), strict=True):
+        if job_id := made.get(each.order.request):
+            taken.append(job_id)
+        elif isinstance(found, TunedeckError):
+            taken.append(found)
+        else:
+            new[found.job.id] = (Creation(found.job, each.order.owner, each.why, each.at), found.sections)
+            taken.append(found.job.id)
+            if each.order.request_key:
+                made[each.order.request] = found.job.id
+    firsts = zip(new, created_all(session, [creation for creation, _ in new.values()]), strict=True)
+    spec_index.add(session, {job_id: sections for job_id, (_, sections) in new.items()})
+    details = {job_id: job_detail(new[job_id][0].job, Usage(), [first]) for job_id, first in firsts}
+    return [each if isinstance(each, TunedeckError) else details.get(each) or detail(session, each) for each in taken]
+
+
+def _with_their_data(
+    session: Session, handed_in: Sequence[HandedIn], prepared: Sequence[Prepared | TunedeckError]
+) -> Iterator[Prepared | TunedeckError]:
+    """Prepared again where one of the data sets was put into the trash or deleted since."""
+    needed = set[str]().union(*(each.dataset_ids for each in prepared if isinstance(each, Prepared)))
+    in_use = datasets.in_use(session, needed)
+    for each, found in zip(handed_in, prepared, strict=True):
+        is_valid = isinstance(found, TunedeckError) or found.dataset_ids <= in_use
+        yield found if is_valid else _prepared(Facts(session, each.at), each)
+
+
+def _row(handed_in: HandedIn, intake: Intake) -> JobRow:
+    order, spec = handed_in.order, handed_in.spec
+    return JobRow(
+        id=new_id(),
+        name=spec.name,
+        state=(JobState.DRAFT if order.draft else JobState.QUEUED).value,
+        desired=Desired.RUN.value,
+        owner=order.owner,
+        priority=spec.queue.priority,
+        preemptible=spec.queue.preemptible,
+        max_attempts=spec.queue.max_attempts or 0,
+        request_key=order.request_key or None,
+        model=spec.model,
+        dataset=spec.dataset,
+        spec=spec.model_dump(mode="json", exclude_unset=True),
+        attempt=0,
+        created_at=handed_in.at,
+        phase="",
+        facts={},
+        step=0,
+        latest={},
+        **intake.columns(),
+    )

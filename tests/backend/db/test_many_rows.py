@@ -1,0 +1,63 @@
+"""Many rows at once are the same rows as one by one, on either database."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from sqlalchemy import Table, select
+from sqlalchemy.exc import IntegrityError
+
+from backend.db.database import Database
+from backend.db.many_rows import insert_all, insert_new, update_many
+from backend.db.tables import EventRow, JobRow
+from tests.support.jobs import add_job
+
+JOBS = cast(Table, JobRow.__table__)
+EVENTS = cast(Table, EventRow.__table__)
+ODD = {"text": 'a "quoted" \\ line\n', "nul": "\0", "half": "\ud83d", "umlaut": "ü", "none": None, "float": 0.1 + 0.2}
+
+
+def _event(seq: int | None, payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "job_id": "one",
+        "attempt": 1,
+        "seq": seq,
+        "kind": "step",
+        "step": 2**31 - 1,
+        "t": 1e9 / 7,
+        "payload": payload,
+    }
+
+
+def test_every_value_comes_back_as_it_was(database: Database) -> None:
+    with database.writing() as session:
+        add_job(session, 1.0, id="one")
+        insert_all(session, EVENTS, [_event(1, ODD), _event(None, {})])
+    with database.reading() as session:
+        odd, empty = session.scalars(select(EventRow).order_by(EventRow.id))
+    assert (odd.payload, odd.seq, odd.step, odd.t) == (ODD, 1, 2**31 - 1, 1e9 / 7)
+    assert (empty.payload, empty.seq) == ({}, None)
+
+
+def test_what_is_there_already_is_left_out_only_where_that_is_asked_for(database: Database) -> None:
+    with database.writing() as session:
+        add_job(session, 1.0, id="one")
+        insert_new(session, EVENTS, [_event(1, {"a": 1})])
+        insert_new(session, EVENTS, [_event(1, {"a": 2}), _event(2, {"a": 3})])
+    with pytest.raises(IntegrityError), database.writing() as session:
+        insert_all(session, EVENTS, [_event(2, {"a": 4})])
+    with database.reading() as session:
+        assert [row.payload["a"] for row in session.scalars(select(EventRow).order_by(EventRow.seq))] == [1, 3]
+
+
+def test_only_the_given_columns_of_the_given_rows_change(database: Database) -> None:
+    with database.writing() as session:
+        for job_id in ("one", "two", "three"):
+            add_job(session, 1.0, id=job_id, name=job_id)
+        update_many(session, JOBS, [])
+        changes = [{"id": job_id, "step": step, "latest": {"loss": None}} for job_id, step in (("one", 7), ("two", 8))]
+        update_many(session, JOBS, changes)
+    with database.reading() as session:
+        found = {row.id: (row.name, row.step, row.latest) for row in session.scalars(select(JobRow))}
+    assert found == {"one": ("one", 7, {"loss": None}), "two": ("two", 8, {"loss": None}), "three": ("three", 0, {})}

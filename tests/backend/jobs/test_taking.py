@@ -1,0 +1,83 @@
+"""Jobs that come in together share a transaction, and nothing else: neither faults nor ids nor what is registered."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlalchemy import func, select
+
+from backend.db.database import Database
+from backend.db.tables import DatasetRow, EventRow, HostRow, JobRow, TransitionRow
+from backend.jobs.desk import Desk
+from backend.jobs.intake import read_spec
+from backend.jobs.taking import HandedIn, Order, take
+from tests.support.backend import SPEC, host_facts
+from tunedeck.errors import SpecInvalid
+from tunedeck.views import JobDetail
+
+
+def _handed_in(request_key: str = "", **changes: Any) -> HandedIn:
+    return HandedIn(Order("first", request_key=request_key), read_spec(SPEC | changes), time.time())
+
+
+def _database(stocked: TestClient) -> Database:
+    database: Database = stocked.app.state.services.database  # type: ignore[attr-defined]
+    return database
+
+
+def _counts(database: Database) -> tuple[int, ...]:
+    with database.reading() as session:
+        tables = (JobRow, TransitionRow, EventRow)
+        return tuple(session.scalar(select(func.count()).select_from(table)) or 0 for table in tables)
+
+
+def test_one_that_cannot_run_spoils_none_of_those_that_came_with_it(stocked: TestClient) -> None:
+    database = _database(stocked)
+    first, refused, last = take(database, [_handed_in(), _handed_in(model="nowhere"), _handed_in(name="last")])
+    assert isinstance(refused, SpecInvalid) and "nowhere" in refused.message
+    assert isinstance(first, JobDetail) and isinstance(last, JobDetail)
+    assert (first.name, last.name) == ("first", "last")
+    assert _counts(database) == (2, 2, 2)
+    for made in (first, last):
+        assert stocked.get(f"/api/v1/jobs/{made.id}").json() == made.model_dump(mode="json")
+
+
+def test_a_key_makes_one_job_also_when_it_is_sent_twice_at_once(stocked: TestClient) -> None:
+    database = _database(stocked)
+    once, again, other = take(database, [_handed_in("a"), _handed_in("a"), _handed_in("b")])
+    [later] = take(database, [_handed_in("a", model="gone-since")])
+    assert isinstance(once, JobDetail) and isinstance(other, JobDetail)
+    assert again == once and later == once and other.id != once.id
+    assert _counts(database) == (2, 2, 2)
+
+
+def test_all_who_come_while_others_are_served_are_served_at_once(stocked: TestClient) -> None:
+    database = _database(stocked)
+    transactions: list[int] = []
+
+    async def post() -> list[JobDetail]:
+        desk = Desk(database, lambda: transactions.append(_counts(database)[0]))
+        return await asyncio.gather(*(desk.hand_in(_handed_in(name=f"job-{number}")) for number in range(10)))
+
+    made = asyncio.run(post())
+    assert [each.name for each in made] == [f"job-{number}" for number in range(10)]
+    assert len({each.id for each in made}) == 10
+    assert transactions == [10]
+
+
+def test_what_is_registered_is_looked_up_anew_for_those_who_come_later(stocked: TestClient) -> None:
+    database = _database(stocked)
+    wanted: dict[str, Any] = {"resources": {"num_devices": 3}}
+    [taken] = take(database, [_handed_in("", **wanted)])
+    with database.writing() as session:
+        session.get_one(HostRow, "box").facts = host_facts("box", num_devices=2).model_dump(mode="json")
+    [too_many] = take(database, [_handed_in("", **wanted)])
+    with database.writing() as session:
+        session.scalars(select(DatasetRow)).one().trashed_at = time.time()
+    [refused] = take(database, [_handed_in()])
+    assert isinstance(taken, JobDetail)
+    assert isinstance(too_many, SpecInvalid) and "resources.num_devices" in {each.field for each in too_many.problems}
+    assert isinstance(refused, SpecInvalid) and "trash" in refused.message

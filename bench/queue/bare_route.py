@@ -6,6 +6,7 @@ The same server settings, the same kind of engine and the same thread pool as th
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import uvicorn
@@ -17,6 +18,7 @@ from tunedeck.ids import new_id
 from tunedeck.settings import Settings
 
 TABLE = "CREATE TABLE bare_rows (id VARCHAR(32) PRIMARY KEY, spec TEXT NOT NULL)"
+NICENESS = 5  # the backend's: on a busy machine all else would be no comparison
 INSERT = text("INSERT INTO bare_rows (id, spec) VALUES (:id, :spec)")
 
 
@@ -41,6 +43,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def main() -> None:
     settings = Settings()
+    os.nice(NICENESS)
     app = create_app(settings)
     uvicorn.run(app, port=settings.port, loop="uvloop", http="httptools", access_log=False, log_level="warning")
 

@@ -20,6 +20,7 @@ from backend.jobs import service as jobs
 from backend.jobs.queries import Archived, JobFilter
 from backend.jobs.routes import MAX_SEARCH
 from backend.models import service as models
+from backend.notes import service as notes
 from backend.pages.rendering import render
 from tunedeck.errors import BadInput, NotFound
 from tunedeck.lifecycle import JobState
@@ -69,7 +70,8 @@ def runs_page(
 def run_page(request: Request, services: ServicesDep, job_id: str) -> Response:
     with _mend_for_people(_RUN_MEND):
         job = jobs.get(services.database, job_id)
-    return render(services.templates, "run.html", request, page="runs", job=_json(job))
+        written = notes.notes(services.database, job_id)
+    return render(services.templates, "run.html", request, page="runs", job=_json(job), notes=_json(written))
 
 
 @router.get("/compare")

@@ -81,3 +81,59 @@ def test_a_run_that_is_gone_does_not_hide_the_others(page_of: Any, two: list[Scr
     expect(page.locator("#compare-fault")).to_contain_text("nosuchrun")
     expect(page.locator("#chosen li")).to_have_count(1)
     assert client.job(two[0].job_id).step == 20
+
+
+TRACES = (
+    "() => document.querySelector('#chart-loss .plot').data?.map(({ name, fill, y }) => [name, fill ?? '', y]) ?? []"
+)
+
+
+def test_a_group_is_drawn_as_its_mean_within_the_range_of_its_runs(page: Page, attempt: Attempt) -> None:
+    rates = (1e-5, 1e-5, 5e-4)
+    runs = [attempt(f"group-{number}", optimizer={"lr": lr}) for number, lr in enumerate(rates)]
+    for run, num_steps in zip(runs, (30, 20, 10), strict=True):
+        run.begin(300)
+        run.steps(num_steps)
+    page.goto("/compare?" + "&".join(f"run={run.job_id}" for run in runs) + "&smooth=0")
+    page.wait_for_function(f"() => ({TRACES})().map(([, , y]) => y.length).join() === '30,20,10'")
+    long, short, alone = (y for _, _, y in page.evaluate(TRACES))
+    page.select_option("#group-by", "optimizer.lr")
+    page.select_option("#draw", "groups")
+    page.wait_for_function(f"() => ({TRACES})().length === 6")
+    low, high, mean, *other = page.evaluate(TRACES)
+    assert (mean[0], high[1]) == ("lr 0.00001", "tonexty")
+    both = list(zip(long, short, strict=False))
+    assert low[2] == [*map(min, both), *long[20:]]
+    assert high[2] == [*map(max, both), *long[20:]]
+    assert mean[2] == pytest.approx([sum(pair) / 2 for pair in both] + long[20:])
+    assert [y for _, _, y in other] == [alone] * 3
+    expect(page.locator("#legend li")).to_have_text(["lr 0.00001 · 2 runs", "lr 0.0005 · 1 run"])
+    runs[2].steps(5)
+    page.wait_for_function(f"() => ({TRACES})().at(-1)[2].length === 15")
+    page.reload()
+    page.wait_for_function(f"() => ({TRACES})().length === 6")
+
+
+def test_all_that_a_search_finds_is_added_at_once(page_of: Any, attempt: Attempt) -> None:
+    page = page_of(may_fail=True)  # Chromium reports the 422 as an error
+    for lr in (3e-5, 4e-5, 5e-2):
+        attempt("added-at-once", optimizer={"lr": lr})
+    page.goto("/compare")
+    page.fill("#find-run", "added-at-once lr<1e-3")
+    page.click(".all-hits")
+    expect(page.locator("#chosen li")).to_have_count(2)
+    page.fill("#find-run", "learning_rate:1")
+    expect(page.locator("#hits")).to_contain_text("there is no field learning_rate")
+
+
+def test_the_results_keep_the_focus_while_they_grow(page: Page, two: list[ScriptedAttempt]) -> None:
+    page.goto(f"/compare?run={two[0].job_id}&run={two[1].job_id}#results")
+    page.click("#results >> text=Steps")
+    steps = page.locator("#results tbody tr", has_text="cautious").locator("td").nth(1)
+    expect(steps).to_have_text("20")
+    link = page.locator("#results tbody a", has_text="cautious")
+    link.focus()
+    two[0].steps(25)
+    expect(steps).to_have_text("45")
+    expect(page.locator("#results tbody tr td:first-child")).to_have_text(["bold", "cautious"])
+    expect(link).to_be_focused()

@@ -121,3 +121,30 @@ def test_the_spec_can_be_had_as_text(page: Page, attempt: Attempt, name: str) ->
     page.click(f"#spec-forms >> text={name}")
     expect(page.locator("#spec-text")).to_contain_text(f"spec-{name.lower()}")
     expect(page.locator("#panel-spec")).to_contain_text("lr warmup iters")
+
+
+def test_tags_and_notes_are_changed_and_no_change_is_lost(page_of: Callable[..., Page], attempt: Attempt) -> None:
+    run = attempt("written-about")
+    page, other = page_of(may_fail=True), page_of()  # Chromium reports the 409 as an error
+    for each in (page, other):
+        each.goto(f"/runs/{run.job_id}#notes")
+        expect(each.locator("#no-notes")).to_be_visible()
+    page.fill("#new-tag", "night paper")
+    page.press("#new-tag", "Enter")
+    expect(other.locator("#tag-list a")).to_have_text(["night", "paper"])
+    other.click("[aria-label='Take the tag night away']")
+    expect(page.locator("#tag-list a")).to_have_text(["paper"])
+    for each, text in ((page, "mine <img src=x onerror=alert(1)>"), (other, "**theirs**")):
+        each.click("#edit-notes")
+        each.fill("#notes-text", text)
+    other.click("#notes-form >> text=Save")
+    expect(other.locator("#notes-html strong")).to_have_text("theirs")
+    page.click("#notes-form >> text=Save")
+    expect(page.locator("#notes-fault")).to_contain_text("the notes were changed by first")
+    expect(page.locator("#notes-text")).to_have_value("mine <img src=x onerror=alert(1)>")
+    expect(page.locator("#notes-html")).to_have_text("theirs")
+    page.click("#notes-form >> text=Save")
+    expect(page.locator("#notes-html")).to_have_text("mine <img src=x onerror=alert(1)>")
+    expect(page.locator("#notes-html img")).to_have_count(0)
+    page.reload()
+    expect(page.locator("#notes-html")).to_have_text("mine <img src=x onerror=alert(1)>")

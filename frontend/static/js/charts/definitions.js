@@ -11,6 +11,7 @@ const MIB = 2 ** 20;
  * @property {string} [dash] Plotly's name of a dash pattern
  * @property {boolean} [smooth] raw line faint, its moving average on top
  * @property {boolean} [marks] points are far apart: join them and mark each
+ * @property {[string, string]} [band] metrics between which a band is drawn, of the same steps
  *
  * @typedef {object} ChartDefinition
  * @property {Line[]} lines

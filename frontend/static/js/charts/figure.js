@@ -51,6 +51,7 @@ function tracesOf(definition, seriesOf, view) {
     const [steps, places] = [seen(series.steps), seen(allPlaces)];
     const values = series.values.map((value) => (value === null ? null : value / divisor));
     const common = traceOf(line, theme.series[line.colour], series.length, definition);
+    if (line.band) return bandTraces(line, common, seriesOf, { seen, places, divisor, smoothing: line.smooth ? smoothing : 0 });
     if (line.marks) return [{ ...common, x: places, y: seen(values) }];
     const raw = { ...common, ...withGaps(places, steps, seen(values), series.isThinned) };
     if (!line.smooth || smoothing === 0) return [raw];
@@ -61,6 +62,24 @@ function tracesOf(definition, seriesOf, view) {
     if (definition.lines.filter(({ smooth }) => smooth).length > 1) faint.hoverinfo = "skip";
     return [{ ...raw, ...faint }, { ...common, ...smoothed, name: `${line.label}, smoothed` }];
   });
+}
+
+/** The line of a group above the band in which its runs lie; all three have the same steps. */
+function bandTraces(line, common, seriesOf, { seen, places, divisor, smoothing }) {
+  const valuesOf = (metric) => seriesOf(metric).values.map((value) => value / divisor);
+  const edge = {
+    ...common,
+    mode: "lines",
+    x: places,
+    line: { ...common.line, width: 0 },
+    cliponaxis: true,
+    hoverinfo: "skip",
+    hovertemplate: undefined,
+    showlegend: false,
+  };
+  const [low, high] = line.band.map((metric) => ({ ...edge, y: seen(valuesOf(metric)) }));
+  const fill = { fill: "tonexty", fillcolor: `${common.line.color}40` };
+  return [low, { ...high, ...fill }, { ...common, x: places, y: seen(movingAverage(valuesOf(line.metric), smoothing)) }];
 }
 
 /** Cuts a list of a series to the points between two places and one more on either side, so that y fits what is seen. */
@@ -74,7 +93,7 @@ function seenPart(places, [from, to]) {
 function edgeTraces(traces, range) {
   return traces.flatMap((trace) => {
     const { x, y, symbols, values } = pointsBeyond(trace, range);
-    if (!x.length || trace.opacity) return [];
+    if (!x.length || trace.opacity || trace.line.width === 0) return [];
     const marker = { ...trace.marker, symbol: symbols, size: 7 };
     const hovertemplate = trace.hovertemplate.replace("%{y", "%{customdata");
     return [{ ...trace, x, y, mode: "markers", marker, customdata: values, hovertemplate, name: `${trace.name}, beyond` }];

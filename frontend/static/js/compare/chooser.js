@@ -6,12 +6,14 @@ import { runLink } from "./run_link.js";
 
 const SEARCH_AFTER_MS = 200;
 const MOST_HITS = 8;
+/** So many lines are still told apart, and drawn twice a second. */
+const MOST_AT_ONCE = 50;
 
 export class Chooser {
   #timer = 0;
   #asked = 0;
 
-  /** @param {{has: (id: string) => boolean, add: (id: string) => void, remove: (id: string) => void}} chosen */
+  /** @param {{has: (id: string) => boolean, addAll: (ids: string[]) => void, remove: (id: string) => void}} chosen */
   constructor(chosen) {
     this.chosen = chosen;
     const field = byId("find-run");
@@ -34,11 +36,30 @@ export class Chooser {
 
   async #search(text) {
     const mine = (this.#asked += 1);
-    const page = await get("/jobs", { q: text, limit: MOST_HITS + 20 }).catch(() => null);
-    if (!page || mine !== this.#asked) return;
-    const hits = page.items.filter(({ id }) => !this.chosen.has(id)).slice(0, MOST_HITS);
+    const page = await get("/jobs", { q: text, limit: MOST_AT_ONCE }).catch((error) => ({ items: [], error }));
+    if (mine !== this.#asked) return;
+    const hits = page.items.filter(({ id }) => !this.chosen.has(id));
+    const lines = hits.slice(0, MOST_HITS).map((job) => this.#hitOf(job));
+    if (text && hits.length > 1) lines.push(this.#allOf(hits, page.next_cursor));
     byId("hits").hidden = false;
-    byId("hits").replaceChildren(...(hits.length ? hits.map((job) => this.#hitOf(job)) : [nothing(text)]));
+    byId("hits").replaceChildren(...(hits.length ? lines : [page.error ? faultOf(page.error) : nothing(text)]));
+    byId("find-run").setAttribute("aria-invalid", String(Boolean(page.error)));
+  }
+
+  #take(ids) {
+    byId("find-run").value = "";
+    this.#close();
+    this.chosen.addAll(ids);
+  }
+
+  /** Everything that was found, at once. */
+  #allOf(hits, isMore) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "all-hits";
+    button.textContent = isMore ? `Add the newest ${hits.length}` : `Add all ${hits.length}`;
+    button.addEventListener("click", () => this.#take(hits.map(({ id }) => id)));
+    return button;
   }
 
   #hitOf(job) {
@@ -48,11 +69,7 @@ export class Chooser {
     about.className = "muted small";
     about.textContent = `${job.state} · ${job.model} · ${job.dataset} · ${job.id}`;
     button.append(job.name, about);
-    button.addEventListener("click", () => {
-      byId("find-run").value = "";
-      this.#close();
-      this.chosen.add(job.id);
-    });
+    button.addEventListener("click", () => this.#take([job.id]));
     return button;
   }
 
@@ -69,6 +86,14 @@ export class Chooser {
       return item;
     }));
   }
+}
+
+function faultOf({ message, mend }) {
+  const line = document.createElement("p");
+  line.className = "small fault-line";
+  line.setAttribute("role", "alert");
+  line.textContent = `${message}: ${mend}`;
+  return line;
 }
 
 function nothing(text) {

@@ -1,6 +1,6 @@
 /** What came out of each run: the newest and the best of its numbers, in a table that sorts by any of them. */
 
-import { tableRow } from "../dom.js";
+import { setText, tableRow } from "../dom.js";
 import { count, duration, number, si, size } from "../format.js";
 import { runLink } from "./run_link.js";
 
@@ -15,9 +15,16 @@ function median({ history }, metric) {
   return known[known.length >> 1] ?? null;
 }
 
+/** The smallest that is held: no extreme is left out where points are thinned. */
+function smallest({ history }, metric) {
+  const known = history.seriesOf(metric).values.filter((value) => value !== null);
+  return known.length ? known.reduce((one, other) => Math.min(one, other)) : null;
+}
+
 const COLUMNS = [
   { title: "Steps", of: ({ job }) => job.step, text: count, best: null },
   { title: "Training loss", of: ({ job }) => job.latest.loss ?? null, text: number, best: Math.min },
+  { title: "Best training", of: (run) => smallest(run, "loss"), text: number, best: Math.min },
   { title: "Validation loss", of: ({ job }) => job.latest.validation_loss ?? null, text: number, best: Math.min },
   { title: "Best validation", of: ({ job }) => job.best_validation_loss, text: number, best: Math.min },
   { title: "Tokens/s per GPU", of: (run) => median(run, "tokens_per_s_per_gpu"), text: si, best: Math.max },
@@ -29,6 +36,7 @@ const COLUMNS = [
 export class Results {
   #sortedBy = -1;
   #isDown = false;
+  /** @type {Map<string, HTMLTableRowElement>} by run */ #rows = new Map();
 
   /** @param {HTMLTableElement} table */
   constructor(table) {
@@ -62,16 +70,34 @@ export class Results {
       return pick && new Set(known).size > 1 ? pick(...known) : null;
     });
     const rows = runs.map((run, place) => this.#rowOf(run, values[place], best));
-    this.table.tBodies[0].replaceChildren(...this.#order(values).map((place) => rows[place]));
+    this.#arrange(this.#order(values).map((place) => rows[place]));
     this.#markHeads();
   }
 
+  /** A row that is there already is changed where it stands: one that is made anew would lose focus and selection. */
   #rowOf(run, values, best) {
-    const cells = COLUMNS.map(({ title, text }, at) => {
-      const isBest = best[at] !== null && values[at] === best[at];
-      return [title, values[at] === null ? "–" : text(values[at]), isBest ? "num best" : "num"];
+    const told = `${run.label} ${run.place}`;
+    let row = this.#rows.get(run.id);
+    if (row?.dataset.run !== told) {
+      row = tableRow([["Run", runLink(run), "head"], ...COLUMNS.map(({ title }) => [title, "", "num"])]);
+      row.dataset.run = told;
+      this.#rows.set(run.id, row);
+    }
+    COLUMNS.forEach(({ text }, at) => {
+      const cell = row.cells[at + 1];
+      setText(cell, values[at] === null ? "–" : text(values[at]));
+      cell.classList.toggle("best", best[at] !== null && values[at] === best[at]);
     });
-    return tableRow([["Run", runLink(run), "head"], ...cells]);
+    return row;
+  }
+
+  #arrange(rows) {
+    const body = this.table.tBodies[0];
+    const isSame = rows.length === body.rows.length && rows.every((row, at) => row === body.rows[at]);
+    if (isSame) return;
+    const focused = body.contains(document.activeElement) ? document.activeElement : null;
+    body.replaceChildren(...rows);
+    focused?.focus({ preventScroll: true });
   }
 
   /** Places of the rows in the order in which they are shown; what has no value comes last. */

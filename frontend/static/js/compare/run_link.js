@@ -9,7 +9,7 @@ export function runLink({ id, label, style }) {
 }
 
 /** @param {{colour: number, dash: string}} style */
-function swatch({ colour, dash }) {
+export function swatch({ colour, dash }) {
   const mark = document.createElement("span");
   mark.className = "swatch";
   mark.dataset.dash = dash;

@@ -5,43 +5,55 @@ import { ChartGrid } from "../charts/grid.js";
 import { startTools } from "../charts/tools.js";
 import { Chooser } from "../compare/chooser.js";
 import { showConfiguration } from "../compare/configuration.js";
-import { definitionsOf, styleOf } from "../compare/definitions.js";
+import { definitionsOf, definitionsOfGroups, styleOf } from "../compare/definitions.js";
 import { rowsOf } from "../compare/differences.js";
+import { GroupCurves, isGroup, nameOf } from "../compare/group_curves.js";
+import { keyOf, partsOf } from "../compare/keys.js";
 import { Results } from "../compare/results.js";
-import { keyOf } from "../compare/keys.js";
+import { swatch } from "../compare/run_link.js";
 import { RunSet } from "../compare/run_set.js";
 import { byId, replaceQuery, showFault } from "../dom.js";
 import { listenToKeys } from "../keyboard.js";
 import { startReportDialog } from "../report_dialog.js";
+import { startSavedViews } from "../saved_views.js";
 import { liveDots, Stream } from "../stream.js";
 import { startTabs } from "../tabs.js";
 
 const RESULTS_EVERY_MS = 2000;
 
 const runs = new RunSet((run, metrics) => {
-  if (metrics) grid.mark(metrics.map((metric) => keyOf(run.id, metric)));
+  const name = drawsGroups() ? nameOf(curves.numberOf(run.id), "mean") : run.id;
+  if (metrics) grid.mark(metrics.map((metric) => keyOf(name, metric)));
   else grid.markAll();
 });
+const curves = new GroupCurves();
+const drawsGroups = () => byId("draw").value === "groups";
 const source = {
   definitions: definitionsOf([]),
-  seriesOf: runs.seriesOf,
-  axisOf: runs.axisOf,
+  seriesOf: (key) => {
+    const [name, metric] = partsOf(key);
+    return isGroup(name) ? curves.seriesOf(name, metric) : runs.seriesOf(key);
+  },
+  axisOf: (key, x) => {
+    const [name, metric] = partsOf(key);
+    return runs.axisOf(isGroup(name) ? keyOf(curves.longestOf(name).id, metric) : key, x);
+  },
   marksOf: () => [],
   // What is one step on one run is another on the next, so a zoom cannot be kept.
   movedTo: () => null,
 };
 const grid = new ChartGrid(byId("charts"), source, (range) => { byId("reset-zoom").hidden = !range; });
 const results = new Results(byId("results"));
-const chooser = new Chooser({ has: runs.has, add, remove });
+const chooser = new Chooser({ has: runs.has, addAll, remove });
 const dots = liveDots();
 let stream = null;
 
 /** A run that cannot be had is told, and hides no other. */
 const fetchRun = (id) => runs.add(id).catch((error) => showFault(byId("compare-fault"), error));
 
-async function add(id) {
+async function addAll(ids) {
   showFault(byId("compare-fault"), null);
-  await fetchRun(id);
+  await Promise.all(ids.map(fetchRun));
   changed();
 }
 
@@ -68,7 +80,10 @@ function show() {
   byId("nothing-chosen").hidden = all.length > 0;
   byId("compared").hidden = all.length === 0;
   chooser.show(all);
-  grid.define(definitionsOf(all));
+  const groups = groupsFrom(all);
+  curves.define(groups);
+  grid.define(drawsGroups() ? definitionsOfGroups(groups) : definitionsOf(all));
+  showLegend(groups);
   results.show(all);
   showSpecs(all);
 }
@@ -98,21 +113,41 @@ function groupsOf(path) {
   return new Map([...values].map(([id, value]) => [id, known.indexOf(value)]));
 }
 
-const fieldRows = () => rowsOf(runs.all.map(({ id, job }) => ({ id, spec: job.resolved })));
+const fieldRows = () => rowsOf(runs.all.map(({ id, job }) => ({ id, spec: { state: job.state, tags: job.tags.join(" "), ...job.resolved } })));
 
 /** What the runs can be coloured by: the fields in which they differ. */
 function showGroups() {
   const select = byId("group-by");
   const chosen = select.value || new URLSearchParams(location.search).get("group") || "";
-  const paths = fieldRows().filter(({ differs }) => differs).map(({ path }) => path);
+  const paths = fieldRows().filter(({ path, differs }) => differs && path !== "name").map(({ path }) => path);
   select.replaceChildren(new Option("run", ""), ...paths.map((path) => new Option(path, path)));
   select.value = paths.includes(chosen) ? chosen : "";
 }
 
+/** The runs by their groups, in the order of the colours. */
+function groupsFrom(all) {
+  const path = byId("group-by").value;
+  const values = path ? fieldRows().find((row) => row.path === path).values : new Map();
+  const places = [...new Set(all.map(({ place }) => place))];
+  return places.map((place) => {
+    const ours = all.filter((run) => run.place === place);
+    return { label: path ? `${path.split(".").at(-1)} ${values.get(ours[0].id)}` : ours[0].label, place, runs: ours };
+  });
+}
+
+function showLegend(groups) {
+  byId("legend").replaceChildren(...(byId("group-by").value ? groups : []).map(({ label, place, runs: ours }) => {
+    const item = document.createElement("li");
+    item.append(swatch(styleOf(place)), `${label} · ${ours.length} ${ours.length === 1 ? "run" : "runs"}`);
+    return item;
+  }));
+}
+
 function regroup() {
   const query = new URLSearchParams(location.search);
-  if (byId("group-by").value) query.set("group", byId("group-by").value);
-  else query.delete("group");
+  const put = (key, value) => (value ? query.set(key, value) : query.delete(key));
+  put("group", byId("group-by").value);
+  put("draw", byId("draw").value);
   replaceQuery(query);
   show();
 }
@@ -122,7 +157,9 @@ startBar(grid);
 startTools(grid, { name: "comparison" });
 startReportDialog(() => `/compare/report.html?${new URLSearchParams(runs.all.map(({ id }) => ["run", id]))}`);
 startTabs(byId("tabs"), { charts: () => grid.markAll() });
-byId("group-by").addEventListener("change", regroup);
+byId("draw").value = new URLSearchParams(location.search).get("draw") === "groups" ? "groups" : "";
+for (const id of ["group-by", "draw"]) byId(id).addEventListener("change", regroup);
+startSavedViews("compare");
 byId("all-fields").addEventListener("change", () => showSpecs(dressed()));
 setInterval(() => runs.all.length && document.visibilityState === "visible" && results.show(dressed()), RESULTS_EVERY_MS);
 await Promise.all(RunSet.idsOfUrl().map(fetchRun));

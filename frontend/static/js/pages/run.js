@@ -21,6 +21,8 @@ import { showJob } from "../run/header.js";
 import { RunHistory } from "../run/history.js";
 import { LogTab } from "../run/log/tab.js";
 import { RunMarks } from "../run/marks.js";
+import { Notes } from "../run/notes.js";
+import { showTags, startTags } from "../run/tags.js";
 import { MEASURED_NAMES, showNumber } from "../run/overview.js";
 import { showTimeline } from "../run/timeline.js";
 import { specForms } from "../spec_text.js";
@@ -28,6 +30,7 @@ import { liveDots, Stream } from "../stream.js";
 import { startTabs } from "../tabs.js";
 
 let { job } = pageData();
+const notes = new Notes(job.id, pageData().notes);
 const history = new RunHistory();
 const feed = new RunFeed(job.id, history, onPoints);
 const detail = new Detail(job.id, history.seriesOf);
@@ -72,6 +75,7 @@ function onJob(event) {
   const changedState = event.payload.state !== job.state || event.payload.attempt !== job.attempt;
   job = { ...job, ...event.payload };
   showJob(job);
+  showTags(job);
   if (changedState) refreshJob();
 }
 
@@ -81,6 +85,7 @@ async function refreshJob() {
   if (!fresh) return;
   job = fresh;
   showJob(job);
+  showTags(job);
   showFacts(job);
   showTimeline(job);
   marks.showJob(job);
@@ -88,7 +93,7 @@ async function refreshJob() {
 }
 
 /** Without an answer the charts have no marks until the next connection; the live dot says that the server is away. */
-const refreshAll = () => Promise.all([refreshJob(), marks.load().catch(() => {})]);
+const refreshAll = () => Promise.all([refreshJob(), notes.refresh(), marks.load().catch(() => {})]);
 
 listenToKeys();
 keepTimesFresh();
@@ -98,9 +103,16 @@ marks.showJob(job);
 startBar(grid);
 startTools(grid, { name: job.name, tableOf: (metrics) => tableAddress(job.id, metrics) });
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
-startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open(), artifacts: () => artifacts.open() });
 startReportDialog(() => `/jobs/${job.id}/report.html`);
-startActions(() => job, (fresh) => { job = fresh; showJob(job); showTimeline(job); });
+startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open(), artifacts: () => artifacts.open(), notes: () => notes.refresh() });
+const changed = (fresh) => {
+  job = fresh;
+  showJob(job);
+  showTags(job);
+  showTimeline(job);
+};
+startActions(() => job, changed);
+startTags(() => job, changed);
 
 feed.follow(stream);
 logs.listen(stream);

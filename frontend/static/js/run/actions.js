@@ -9,7 +9,7 @@ import { count } from "../format.js";
 import { startDialog } from "../dialog.js";
 import { startPoints } from "./retry_points.js";
 
-const AT_ONCE = ["pause", "resume", "hold", "release"];
+const AT_ONCE = ["pause", "resume", "hold", "release", "archive", "unarchive"];
 const NO_STEP_YET = new Set(["starting", "placing", "pausing"]);
 
 const buttonOf = (action) => document.querySelector(`[data-action="${action}"]`);

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 
@@ -74,9 +75,9 @@ def _measure(name: str, work: Workload, machine: Machine, folder: Path, peer: Ro
         print(json.dumps(measure_reporting(work, folder)), flush=True)
         return None
     precision, *levers = rest.split("+") if rest else ["bf16" if torch.cuda.is_available() else "fp32"]
-    is_profiled = torch.cuda.is_available() and not levers
+    is_traced = torch.cuda.is_available()
     measure: dict[str, Callable[[], Measured]] = {
-        "ours": lambda: measure_ours(work, precision, levers, folder, is_profiled=is_profiled),
+        "ours": lambda: measure_ours(work, precision, levers, folder, is_traced=is_traced),
         "bare": lambda: measure_bare(work, precision, folder),
         "hf": lambda: measure_hugging_face(work, folder, is_compiled=False),
         "hf-compiled": lambda: measure_hugging_face(work, folder, is_compiled=True),
@@ -115,6 +116,7 @@ def _workload(arguments: argparse.Namespace, model: Path, world_size: int) -> Wo
         num_steps=arguments.steps,
         num_warm_up=arguments.warm_up,
         threads=arguments.threads,
+        settings=dict(arguments.set),
     )
 
 
@@ -134,6 +136,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--global-batch-size", type=int, default=128, help="conversations of a step")
     parser.add_argument("--max-tokens-per-gpu", type=int, default=16_384, help="of a microbatch")
     parser.add_argument("--tensor-model-parallel-size", type=int, default=1)
+    parser.add_argument("--set", action="append", type=_setting, default=[], metavar="SECTION.FIELD=VALUE")
     parser.add_argument("--threads", type=int, default=1, help="of a Hugging Face row on a CPU")
     parser.add_argument("--folder", default="", help="where runs are written; kept. Required under torchrun")
     parser.add_argument("--no-matrix-rate", action="store_true", help="saves three seconds")
@@ -143,6 +146,12 @@ def _arguments() -> argparse.Namespace:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not arguments.folder:
         parser.error("several ranks meet in one folder: give --folder")
     return arguments
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """`parallelism.expert_model_parallel_size=8`; the value is JSON."""
+    path, _, value = text.partition("=")
+    return path, json.loads(value)
 
 
 def _check_row(parser: argparse.ArgumentParser, row: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ class Workload:
     num_steps: int
     num_warm_up: int
     threads: int
+    settings: dict[str, Any] = field(default_factory=dict)  # "section.field": what the spec shall say there
 
 
 def job_of(work: Workload, precision: str, levers: list[str]) -> ResolvedSpec:
@@ -69,6 +70,9 @@ def job_of(work: Workload, precision: str, levers: list[str]) -> ResolvedSpec:
         for section, fields in LEVERS[name].spec.items():
             asked[section] = asked.get(section, {}) | fields
         asked["batching"]["max_tokens_per_gpu"] *= LEVERS[name].microbatch_factor
+    for path, value in work.settings.items():
+        section, _, name = path.partition(".")
+        asked[section] = asked.get(section, {}) | {name: value}
     config = json.loads((work.model / "config.json").read_text())
     report = scan(work.data)
     data = DatasetFacts("bench", str(work.data), report.content_sha256, report.num_rows, report.num_trainable_rows)

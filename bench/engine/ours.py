@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import os
 import statistics
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -16,6 +16,7 @@ from bench.engine.jobs import Workload, job_of
 from bench.engine.levers import pulled
 from bench.engine.reporting import report_cost_s
 from bench.engine.row import Measured, Step
+from bench.engine.trace import trace_shares
 from tunedeck.architecture import Architecture
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
@@ -31,17 +32,17 @@ from worker.engine.weights.load import _assign
 from worker.engine.whereabouts import Whereabouts
 
 
-def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, *, is_profiled: bool) -> Measured:
+def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, *, is_traced: bool) -> Measured:
     """Train `work` as a job would be. Collective over the ranks of torchrun."""
     spec = job_of(work, precision, levers)
-    if is_profiled:
+    if is_traced:
         num_steps = spec.batching.train_iters + WatchedLoop.NUM_TRACED
         spec = spec.model_copy(update={"batching": spec.batching.model_copy(update={"train_iters": num_steps})})
     folder = RunFolder(root)
     folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
     with pulled(levers), prepared(spec, folder) as (setup, steps):
         with open_tracking(spec, folder) as tracking:
-            loop = WatchedLoop(setup, tracking, steps, is_traced=is_profiled)
+            loop = WatchedLoop(setup, tracking, steps, is_traced=is_traced)
             loop.run()
         layout = layout_text(spec)
         peak = max(step["peak_memory_bytes"] for step, _ in steps)
@@ -51,7 +52,7 @@ def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, 
         steps=[Step(told["step_time_s"], batch.work, batch.num_padded_tokens) for told, batch in counted],
         peak_bytes=peak,
         layout=layout,
-        idle_share=_idle_share(loop.trace) if is_profiled and torch.cuda.is_available() else None,
+        **(trace_shares(loop.trace) if loop.trace.exists() and int(os.environ.get("RANK", "0")) == 0 else {}),
         waiting_share=sum(each["data_time_s"] + each["wait_time_s"] for each in told)
         / sum(each["step_time_s"] for each in told),
     )
@@ -73,7 +74,7 @@ class WatchedLoop(TrainingLoop):
 
     With `is_traced` the device's work in the last steps is recorded, and nothing of the host's: that would slow it
     down, and the device with it. They come after those that count, as launches stay slower once there was a recording.
-    The engine's own profiler is not used, for it makes steps wait for each other.
+    The engine's own profiler is not used, for it makes steps wait for each other. Only rank 0 records.
     """
 
     NUM_TRACED = 3
@@ -81,7 +82,7 @@ class WatchedLoop(TrainingLoop):
     def __init__(self, setup: Setup, tracking: Any, steps: Steps, *, is_traced: bool = False) -> None:
         super().__init__(setup, tracking)
         self._observer = KeepingObserver(setup, tracking, steps)
-        self._is_traced = is_traced
+        self._is_traced = is_traced and torch.distributed.get_rank() == 0
         self._profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
         self.trace = setup.attempt.folder.root / "trace.json"
 
@@ -151,25 +152,3 @@ def random_weights(chunks: list[MegatronModule], architecture: Architecture, pat
                 _assign(parameter, torch.ones(parameter.shape, dtype=parameter.dtype, device=parameter.device))
                 continue
             _assign(parameter, torch.randn(parameter.shape, dtype=parameter.dtype, device=parameter.device) * 0.02)
-
-
-def _idle_share(trace: Path) -> float | None:
-    """Share of the recorded steps in which no kernel and no copy ran on the device of rank 0."""
-    if not trace.exists():
-        return None
-    events = json.loads(trace.read_bytes())["traceEvents"]
-    busy = sorted(
-        (event["ts"], event["ts"] + event["dur"])
-        for event in events
-        if event.get("cat") in ("kernel", "gpu_memcpy", "gpu_memset")
-    )
-    return idle_share(busy) if busy else None
-
-
-def idle_share(busy: list[tuple[float, float]]) -> float:
-    """1 - union of the intervals over their span. `busy` is sorted by start."""
-    covered, end = 0.0, busy[0][0]
-    for start, stop in busy:
-        covered += max(0.0, stop - max(start, end))
-        end = max(end, stop)
-    return 1.0 - covered / (end - busy[0][0])

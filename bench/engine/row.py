@@ -53,6 +53,7 @@ class Row:
     median_step_s: float
     num_steps: int
     idle_share: float | None
+    exposed_communication_share: float | None
     waiting_share: float | None
     peer: str
     ratio: float | None
@@ -73,6 +74,7 @@ class Measured:
     peak_bytes: float
     layout: str
     idle_share: float | None = None
+    exposed_communication_share: float | None = None
     waiting_share: float | None = None
 
 
@@ -110,6 +112,7 @@ def row_of(
         median_step_s=statistics.median(step.time_s for step in steps),
         num_steps=len(steps),
         idle_share=measured.idle_share,
+        exposed_communication_share=measured.exposed_communication_share,
         waiting_share=measured.waiting_share,
         peer=f"{peer.what} {peer.precision} {peer.levers}".strip() if peer else "",
         ratio=rate / peer.tok_per_s_per_gpu if peer else None,

@@ -11,9 +11,9 @@ import pytest
 from bench.engine.hugging_face import grouped
 from bench.engine.jobs import PRECISIONS
 from bench.engine.levers import LEVERS
-from bench.engine.ours import idle_share
 from bench.engine.row import Machine, Measured, Step, row_of
 from bench.engine.shapes import SHAPES, write_shape
+from bench.engine.trace import trace_shares
 from tunedeck.architecture import Architecture, read_architecture
 from tunedeck.demo.assets import BASE_FOLDER
 from tunedeck.flops import Work, training_flops
@@ -42,9 +42,22 @@ def test_a_rate_counts_useful_tokens_over_the_time_of_all_steps(demo: Architectu
     assert json.loads(faster.line())["ratio"] == 2.0
 
 
-def test_idle_time_is_what_no_kernel_covers() -> None:
-    busy = [(0.0, 4.0), (1.0, 2.0), (5.0, 7.0), (6.0, 8.0), (9.0, 10.0)]
-    assert idle_share(busy) == pytest.approx(0.2)
+def test_idle_time_is_what_no_kernel_covers_and_communication_is_exposed_where_nothing_computes(tmp_path: Path) -> None:
+    spans = [
+        ("gemm", 0.0, 4.0),
+        ("norm", 1.0, 2.0),
+        ("gemm", 5.0, 7.0),
+        ("ncclDevKernel_AllGather", 6.0, 8.0),
+        ("copy", 9.0, 10.0),
+    ]
+    on_device = [{"cat": "kernel", "name": name, "ts": start, "dur": stop - start} for name, start, stop in spans]
+    on_host = [{"cat": "cpu_op", "name": "aten::mm", "ts": -5.0, "dur": 30.0}, {"name": "no category"}]
+    trace = tmp_path / "trace.json"
+    trace.write_text(json.dumps({"traceEvents": on_host + on_device}))
+    # Of ten seconds 4 to 5 and 8 to 9 are idle, and from 7 to 8 nothing but the exchange runs.
+    assert trace_shares(trace) == pytest.approx({"idle_share": 0.2, "exposed_communication_share": 0.1})
+    trace.write_text(json.dumps({"traceEvents": on_host}))
+    assert trace_shares(trace) == {}
 
 
 def test_the_peer_pads_as_little_as_any_grouping_could() -> None:

@@ -1,7 +1,7 @@
 """`python -m bench.engine.eight_gpus --data FILE --tokenizer FOLDER [--parts layouts 8b 30b-a3b twins]` on eight GPUs.
 
 Prints one JSON object per row, as `bench.engine` does, and after each part which row was the best and by how much it
-beats the recipe's layout. `--num-devices 2 --model demo --max-tokens 2048 --global-batch-size 32` tries it on two cores.
+beats the recipe's layout. On two cores: `--num-devices 2 --model demo --max-tokens 2048 --global-batch-size 32`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from bench.engine.eight_gpus.twins import compare_twins, write_random_weights
 from bench.engine.jobs import Workload
 from bench.engine.shapes import SHAPES, write_shape
 
+PARTS = ("layouts", "8b", "30b-a3b", "twins")
 TRY_TIMEOUT_S = 900
 
 
@@ -38,7 +39,7 @@ def main() -> int:
             continue
         measured = [row for each in parts[part]() for row in _run(each, arguments)]
         failed += not measured
-        _tell_best(part, measured)
+        _tell_best(part, measured, min(RECIPE_TENSOR_PARALLEL, arguments.num_devices))
     return 1 if failed else 0
 
 
@@ -69,11 +70,11 @@ def _run(tried: Try, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     return [row for row in rows if "tok_per_s_per_gpu" in row]
 
 
-def _tell_best(part: str, rows: list[dict[str, Any]]) -> None:
+def _tell_best(part: str, rows: list[dict[str, Any]], recipes_size: int) -> None:
     for precision in dict.fromkeys(row["precision"] for row in rows):
         of_precision = [row for row in rows if row["precision"] == precision]
         best = max(of_precision, key=_rate)
-        recipes = [row for row in of_precision if row["tensor_parallel"] == RECIPE_TENSOR_PARALLEL]
+        recipes = [row for row in of_precision if row["tensor_parallel"] == recipes_size]
         over = _rate(best) / max(map(_rate, recipes)) if recipes else None
         told = {"best": best["try"], "part": part, "precision": precision, "levers": best["levers"]}
         print(json.dumps(told | {"tok_per_s_per_gpu": _rate(best), "over_recipe": over}), flush=True)
@@ -85,9 +86,8 @@ def _rate(row: dict[str, Any]) -> float:
 
 def _twins(arguments: argparse.Namespace) -> bool:
     """Whether all curves agree."""
-    model = Path(
-        arguments.weights or write_shape(arguments.model, Path(arguments.tokenizer), arguments.folder / "model")
-    )
+    drawn = arguments.folder / "model"
+    model = Path(arguments.weights or write_shape(arguments.model, Path(arguments.tokenizer), drawn))
     if not list(model.glob("*.safetensors")):
         write_random_weights(model)
     data = Path(arguments.data).resolve()
@@ -107,9 +107,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", required=True, help="conversations, as a job would take them")
     parser.add_argument("--tokenizer", default=".", help="folder of tokenizer.json; not used by demo")
     parser.add_argument("--folder", type=Path, required=True, help="where runs are written; kept")
-    parser.add_argument(
-        "--parts", nargs="+", choices=["layouts", "8b", "30b-a3b", "twins"], default=["layouts", "twins"]
-    )
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["layouts", "twins"])
     parser.add_argument("--model", choices=[*SHAPES, "demo"], default="qwen3-4b")
     parser.add_argument("--weights", default="", help="a Hugging Face folder for the twins; else random weights")
     parser.add_argument("--num-devices", type=int, default=8)

@@ -17,7 +17,6 @@ _NICENESS = 5
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    os.nice(_NICENESS)
     # While a killed backend imports itself anew nothing is scheduled. A fifth of that time went into looking for cycles
     # among three hundred thousand objects of which none is garbage. They stay for ever and are never looked at again.
     gc.disable()
@@ -26,6 +25,7 @@ def main() -> None:
     server = server_of(Settings())
     gc.freeze()
     gc.enable()
+    os.nice(_NICENESS)  # only now, for the same reason: what trains meanwhile would have three quarters of the core
     server.run()
 
 

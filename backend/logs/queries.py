@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -20,8 +22,16 @@ def num_lines(session: Session, job_id: str, attempt: int) -> int:
     return session.scalar(query) or 0
 
 
-def lines(session: Session, job_id: str, attempt: int, first_line: int, last_line: int) -> dict[int, str]:
-    """By number, counted from 1: those of `first_line` to `last_line`, both included, that are stored; in order."""
+def lines(
+    session: Session,
+    job_id: str,
+    attempt: int,
+    first_line: int,
+    last_line: int,
+    is_wanted: Callable[[str], bool] = lambda text: True,
+) -> dict[int, str]:
+    """By number, counted from 1: those of `first_line` to `last_line`, both included, that are stored; in order.
+    Chunks whose whole text is not wanted are left out."""
     last_of_chunk = LogChunkRow.first_line + LogChunkRow.num_lines - 1
     query = (
         select(LogChunkRow)
@@ -31,5 +41,6 @@ def lines(session: Session, job_id: str, attempt: int, first_line: int, last_lin
     )
     found: dict[int, str] = {}
     for chunk in session.scalars(query):
-        found.update(enumerate(chunk.text.split("\n"), chunk.first_line))
+        if is_wanted(chunk.text):
+            found.update(enumerate(chunk.text.split("\n"), chunk.first_line))
     return {number: found[number] for number in sorted(found) if first_line <= number <= last_line}

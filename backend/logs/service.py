@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.db.known_jobs import no_such_job
 from backend.logs import queries
-from tunedeck.log_lines import LogLevel, level_of, rank_of
+from tunedeck.log_lines import LogLevel, level_of, may_hold, rank_of
 from tunedeck.views import LogLine, LogMatches, LogsView
 
 # Shown in place of lines that the bus lost and that are on their way again.
 MISSING = "…"
 _LINES_AT_ONCE = 5_000
 # A search answers within a second or so, and says from where it goes on.
-MOST_LINES_SEARCHED = 250_000
+MOST_LINES_SEARCHED = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class LineFilter:
         if self.rank is not None and rank_of(line) not in (self.rank, None):
             return False
         return not self.levels or level_of(line) in self.levels
+
+    def may_match(self, text: str) -> bool:
+        """False only where no line of `text` matches: so most of a long log is passed over, a chunk at once."""
+        return (not self._needle or self._needle in text.casefold()) and may_hold(text, self.levels)
 
 
 def logs(database: Database, job_id: str, attempt: int, first_line: int, limit: int) -> LogsView:
@@ -63,14 +68,10 @@ def search(
         start = min(from_line, num_lines) if from_line else (num_lines if backwards else 1)
         numbers = range(start, 0, -1) if backwards else range(start, num_lines + 1)
         searched, rest = numbers[:MOST_LINES_SEARCHED], numbers[MOST_LINES_SEARCHED:]
-        found: list[LogLine] = []
-        next_line = rest[0] if rest else 0
-        for number, text in _walk(session, job_id, attempt, searched):
-            if len(found) == limit:
-                next_line = number
-                break
-            if wanted.matches(text):
-                found.append(LogLine(number=number, text=text, rank=rank_of(text), level=level_of(text)))
+        found = list(islice(_matches(session, job_id, attempt, searched, wanted), limit))
+    if len(found) == limit:
+        rest = numbers[numbers.index(found[-1].number) + 1 :]
+    next_line = rest[0] if rest else 0
     ordered = found[::-1] if backwards else found
     return LogMatches(attempt=attempt, lines=tuple(ordered), next_line=next_line, num_lines=num_lines)
 
@@ -97,13 +98,14 @@ def _attempt(session: Session, job_id: str, asked: int) -> int:
     return asked or newest
 
 
-def _walk(session: Session, job_id: str, attempt: int, numbers: range) -> Iterator[tuple[int, str]]:
-    """Lines with their numbers, in the order of `numbers`, which go up or down by one."""
+def _matches(session: Session, job_id: str, attempt: int, numbers: range, wanted: LineFilter) -> Iterator[LogLine]:
+    """In the order of `numbers`, which go up or down by one."""
     for start in range(0, len(numbers), _LINES_AT_ONCE):
         part = numbers[start : start + _LINES_AT_ONCE]
-        first, last = min(part), max(part)
-        lines = _window(session, job_id, attempt, first, last)
-        yield from ((number, lines[number - first]) for number in part)
+        found = queries.lines(session, job_id, attempt, min(part), max(part), wanted.may_match)
+        for number in sorted(found, reverse=numbers.step < 0):
+            if wanted.matches(text := found[number]):
+                yield LogLine(number=number, text=text, rank=rank_of(text), level=level_of(text))
 
 
 def _window(session: Session, job_id: str, attempt: int, first: int, last: int) -> list[str]:

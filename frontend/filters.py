@@ -169,6 +169,25 @@ def leaves(values: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name, value
 
 
+_FACTS = ("num_training_samples", "num_dropped_rows", "num_overlong_samples", "num_ranks", "params_dtype", "fp8")
+
+
+def facts_in_line(job: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The line of facts of a run's page, as label and text; static/js/run/facts.js writes it again when they change."""
+    own = {"host": job["host"], "attempt": job["attempt"] if job["attempt"] > 1 else ""}
+    named = own | {"model": job["model"], "data": job["dataset"]}
+    told = [*named.items(), *((name, job["facts"][name]) for name in _FACTS if name in job["facts"])]
+    return [(words(name.removeprefix("num_")), _fact(value)) for name, value in told if value != ""]
+
+
+def _fact(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float) and not value.is_integer():
+        return number(value)
+    return count(value) if isinstance(value, int | float) else str(value)
+
+
 FILTERS: dict[str, Callable[..., Any]] = {
     function.__name__: function
     for function in (
@@ -187,5 +206,6 @@ FILTERS: dict[str, Callable[..., Any]] = {
         words,
         plain,
         leaves,
+        facts_in_line,
     )
 }

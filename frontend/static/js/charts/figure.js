@@ -85,8 +85,9 @@ function bandTraces(line, common, seriesOf, { seen, places, divisor, smoothing }
 /** Cuts a list of a series to the points between two places and one more on either side, so that y fits what is seen. */
 function seenPart(places, [from, to]) {
   const begin = Math.max(0, firstAtLeast(places, from) - 1);
-  const end = firstAtLeast(places, to) + 1;
-  return (list) => list.slice(begin, end);
+  let end = firstAtLeast(places, to);
+  while (places[end] === to) end += 1; // several steps of one millisecond
+  return (list) => list.slice(begin, end + 1);
 }
 
 /** What lies outside of the range, as triangles at its edge that still tell the value. */

@@ -84,6 +84,7 @@ function show() {
   curves.define(groups);
   grid.define(drawsGroups() ? definitionsOfGroups(groups) : definitionsOf(all));
   showLegend(groups);
+  grid.expect(all.flatMap(({ id, job }) => Object.keys(job.latest).map((metric) => keyOf(id, metric))));
   results.show(all);
   showSpecs(all);
 }

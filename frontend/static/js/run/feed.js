@@ -7,13 +7,15 @@
 import { get } from "../api.js";
 import { METRIC_NAMES } from "../charts/definitions.js";
 
-const FETCHED_POINTS = 1500;
+const FETCHED_POINTS = 1000;
 const RETRY_MS = 2000;
 
 export class RunFeed {
   #waiting = [];
   #isLoading = false;
   #mustReload = false;
+  /** The feed id from which on the stream tells everything: what comes before it must have been fetched. */
+  #mustReach = 0;
   #mendedGapAt = 0;
 
   /**
@@ -34,7 +36,9 @@ export class RunFeed {
   follow(stream) {
     for (const kind of ["plan", "step", "eval"]) stream.on(kind, (event) => this.#hear(event));
     stream.on("hello", ({ cursor, resumed }) => {
-      if (!resumed && Number(cursor) > this.history.cursor) this.reload();
+      if (resumed) return;
+      this.#mustReach = Number(cursor);
+      if (!this.#isLoading && this.#mustReach > this.history.cursor) this.reload();
     });
     stream.on("reset", () => this.reload());
   }
@@ -47,6 +51,8 @@ export class RunFeed {
       this.#mustReload = false;
       try {
         this.history.load(await get(`/jobs/${this.jobId}/metrics`, { name: this.names, max_points: this.points }));
+        this.#mustReload ||= this.history.cursor < this.#mustReach;
+        this.#mustReach = 0;
       } catch {
         // The live dot says that the server is away; the points that are held stay.
         this.#mustReload = true;

@@ -103,7 +103,9 @@ export class LogTab {
   /** The last line that tells an error; the whole log is shown around it. */
   async #goToError() {
     const query = { level: ["error"], attempt: this.lines.attempt, backwards: true, limit: 1 };
-    const found = await this.#found(query);
+    let found = await this.#found(query);
+    // The server looks through a part of a very long log at once.
+    while (found?.next_line && !found.lines.length) found = await this.#found({ ...query, from_line: found.next_line });
     if (!found) return;
     if (!found.lines.length) {
       byId("log-note").textContent = "No line tells an error.";

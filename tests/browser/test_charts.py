@@ -70,7 +70,7 @@ def test_checkpoints_and_attempts_are_marked(page: Page, run: ScriptedAttempt) -
     run.checkpoint()
     page.goto(f"/runs/{run.job_id}")
     wait_for_step(page, 100)
-    page.wait_for_function(f"() => ({TRACES})('lr')?.some(({{ name }}) => name === 'checkpoint')")
+    page.wait_for_function(f"() => ({TRACES})('loss')?.some(({{ name }}) => name === 'checkpoint')")
     (marks,) = [trace for trace in page.evaluate(TRACES, "loss") if trace["name"] == "checkpoint"]
     assert (marks["x"], marks["text"]) == ([100], ["checkpoint of step 100"])
     run.steps(10)

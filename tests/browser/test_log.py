@@ -9,7 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Attempt
 from tests.browser.scripted_worker import ScriptedAttempt
-from tunedeck.log_lines import level_of
+from tunedeck.log_lines import level_of, may_hold
 
 NUM_LINES = 60_000
 LINES = [
@@ -94,4 +94,5 @@ def test_the_page_judges_a_line_as_the_server_does(page: Page) -> None:
         LINES,
     )
     assert told == [level_of(line) for line in LINES]
+    assert all(may_hold(f"info\n{line}\ninfo", frozenset({level_of(line)})) for line in LINES)
     assert told == ["info", "warning", "error", "error", "info", "warning", "error"]

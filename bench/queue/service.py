@@ -36,8 +36,11 @@ class Service:
 
     @property
     def headers(self) -> dict[str, str]:
-        file = self.settings.token_file
-        return {"Authorization": f"Bearer {file.read_text().strip()}"} if file.exists() else {}
+        return {"Authorization": f"Bearer {self.token}"} if self.settings.token_file.exists() else {}
+
+    @property
+    def token(self) -> str:
+        return self.settings.token_file.read_text().strip()
 
     def bus(self) -> redis.Redis:
         return connect(self.settings.resolved_redis_url())

@@ -17,6 +17,8 @@ _NICENESS = 5
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    # It logs the address of each request, and that of a webhook is a secret.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     # While a killed backend imports itself anew nothing is scheduled. A fifth of that time went into looking for cycles
     # among three hundred thousand objects of which none is garbage. They stay for ever and are never looked at again.
     gc.disable()

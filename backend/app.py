@@ -14,6 +14,7 @@ from starlette.middleware.gzip import GZipMiddleware
 import frontend
 from backend.accounts.routes import router as accounts_router
 from backend.accounts.token_file import ensure_token
+from backend.alerts.routes import router as alerts_router
 from backend.artifacts.routes import router as artifacts_router
 from backend.background import Background
 from backend.cluster.routes import router as cluster_router
@@ -76,6 +77,7 @@ _REST = (
     presets_router,
     cluster_router,
     prices_router,
+    alerts_router,
     feed_router,
 )
 

@@ -1,7 +1,7 @@
-"""What one backend process does besides answering requests: lead, schedule, ingest, listen for silence, compact, tidy
-up, publish.
+"""What one backend process does besides answering requests: lead, schedule, ingest, listen for silence, deliver
+alerts, compact, tidy up, publish.
 
-Eight threads, because everything that they do blocks on the database or the bus. All but the pump of the feed
+Nine threads, because everything that they do blocks on the database or the bus. All but the pump of the feed
 and the readings rest while another backend is the leader. None of them may fail silently, and none may take the pages
 down: a bus that is away shows in /health and nowhere else.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 
+from backend.alerts.courier import DELIVER_EVERY_S, Courier
 from backend.bus import connect
 from backend.cluster.readings import READ_EVERY_S, Readings
 from backend.db.database import Database
@@ -53,11 +54,13 @@ class Background:
         )
         self._scheduler = Scheduler(settings, database, self.bus, self.leadership, self.ingest.hearing)
         silence = Silence(database, self.leadership, self.ingest.hearing)
+        courier = Courier(settings, database, self.leadership)
         housekeeping = Housekeeping(settings, database, uploads, preview, self.leadership)
         self._leader_loop = Loop("leader", self.leadership.keep, LOOK_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, most_share=SCHEDULER_SHARE)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
         self._silence_loop = Loop("silence", silence.look, LOOK_EVERY_S)
+        self._courier_loop = Loop("alerts", courier.round, DELIVER_EVERY_S)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
         self._housekeeping_loop = Loop("housekeeping", housekeeping.sweep, SWEEP_EVERY_S)
         self._feed_loop = Loop("feed", pump.pump, LOOK_AGAIN_S)
@@ -67,6 +70,7 @@ class Background:
             self._scheduler_loop,
             self._ingest_loop,
             self._silence_loop,
+            self._courier_loop,
             self._compactor_loop,
             self._housekeeping_loop,
             self._feed_loop,

@@ -1,9 +1,12 @@
-"""What nobody needs any more: half-made uploads, data sets that lay long enough in the trash, an idle child process."""
+"""What nobody needs any more: half-made uploads, data sets that lay long enough in the trash, old deliveries, an idle
+child process."""
 
 from __future__ import annotations
 
 import time
 
+from backend.alerts import outbox
+from backend.alerts.outbox import KEPT_S
 from backend.datasets import trash
 from backend.db.database import Database
 from backend.previews.preview import Preview
@@ -30,4 +33,5 @@ class Housekeeping:
             return
         now = time.time()
         self._uploads.purge(now)
+        outbox.purge(self._database, now - KEPT_S)
         trash.purge(self._database, now - self._settings.trash_lifetime_s)

@@ -108,6 +108,13 @@ class OriginRefused(TunedeckError):
     http_status = 403
 
 
+class AdminRequired(TunedeckError):
+    """The token is valid, but this is for whoever runs the service: the token of the data folder."""
+
+    code = "admin_required"
+    http_status = 403
+
+
 class TooLarge(TunedeckError):
     code = "too_large"
     http_status = 413

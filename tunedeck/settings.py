@@ -22,6 +22,11 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path(".tunedeck"), description="database, bus, runs, models, data sets, the first token")
     host: str = "127.0.0.1"
     port: int = Field(8500, ge=0, le=65535)
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description='where browsers find the pages, for links in alerts; "": host and port',
+    )
     redis_url: str = Field("", description='"": the embedded Valkey, on a Unix socket in data_dir')
     bus_listen: str = Field(
         "",

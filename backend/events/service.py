@@ -12,7 +12,7 @@ from tunedeck.errors import BadInput
 from tunedeck.events import KINDS
 from tunedeck.views import EventView, Page
 
-JOB = "job"  # the one kind that we say ourselves; see backend/jobs/transitions.py
+OURS = ("job", "alert")  # what we say ourselves; see backend/jobs/transitions.py and backend/alerts/opening.py
 _LARGEST_ID = 2**63 - 1
 _MOST_DIGITS = 19
 
@@ -20,7 +20,7 @@ _MOST_DIGITS = 19
 def events(database: Database, job_id: str, cursor: str, kinds: frozenset[str], limit: int) -> Page[EventView]:
     """One page, oldest first, of the events after `cursor` ("": from the beginning). Raises NotFound and BadInput."""
     after = event_id(cursor, "cursor")
-    known_names("kind", kinds, (*KINDS, JOB))
+    known_names("kind", kinds, (*KINDS, *OURS))
     with database.reading() as session:
         require_jobs(session, [job_id])
         rows = queries.events_after(session, job_id, after, kinds, limit + 1)

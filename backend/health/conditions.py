@@ -23,6 +23,10 @@ def of_job(job: JobRow) -> tuple[Condition, ...]:
     return tuple(Condition.model_validate(kept) for kept in job.conditions)
 
 
+def codes(job: JobRow) -> frozenset[str]:
+    return frozenset(kept["code"] for kept in job.conditions)
+
+
 def store(job: JobRow, found: Iterable[Condition]) -> None:
     """Keep `found` beside the job in place of what was kept."""
     in_order = sorted(found, key=lambda condition: CODES.index(condition.code))

@@ -11,6 +11,7 @@ import time
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session, defer
 
+from backend.alerts import rules, triggers
 from backend.db.database import Database
 from backend.db.tables import JobRow
 from backend.health import conditions
@@ -45,9 +46,12 @@ class Silence:
             if not self._leadership.holds(session):
                 return
             silent = _silent_jobs(session, heard_until)
+            enabled, now = rules.enabled(session), time.time()
             for job in silent:
+                had = conditions.codes(job)
                 conditions.silent(job, job.heard_at, heard_until)
-            announce_all(session, silent, time.time())
+                triggers.on_events(session, enabled, job, (), had, now)
+            announce_all(session, silent, now)
 
 
 def _silent_jobs(session: Session, heard_until: float) -> list[JobRow]:

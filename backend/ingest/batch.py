@@ -7,12 +7,15 @@ with the effect of once, because the stream is trimmed after the commit and may 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
+from backend.alerts import rules, triggers
+from backend.alerts.rules import Rule
 from backend.db.many_rows import insert_new
 from backend.db.tables import AttemptRow, JobRow
 from backend.health import conditions
@@ -54,6 +57,7 @@ class Batch:
         self._hosts = Hosts(session, greeting, now, settings.lease_s, self._progress)
         self._faulty = device_faults.known(session, greeting)
         self._rows: list[dict[str, Any]] = []
+        self._rules: list[Rule] | None = None
 
     def apply(self) -> None:
         for message in self._messages:
@@ -132,13 +136,22 @@ class Batch:
             self._keep_checkpoint(attempt, event)
             self._rows.append(_row(message, event))
         if parsed.events:
-            self._progress.of_job(job, watch=watch.kept(), heard_at=self._now)
-            conditions.after_events(job, watch, attempt.memory_bytes)
+            new = [event for event in parsed.events if is_next and event.seq > attempt.ingested_seq]
+            self._judge(job, attempt, watch, new)
         summary.store(job, self._progress)
         self._progress.of_attempt(attempt, ingested_seq=parsed.contiguous_after(attempt.ingested_seq))
         self.changed_jobs[job.id] = job
         if has_step and job.state == JobState.STARTING:
             self._transition(job, JobState.RUNNING, "the first step is done")
+
+    def _judge(self, job: JobRow, attempt: AttemptRow, watch: Watch, events: Sequence[Event]) -> None:
+        """`events` are those that `watch` has taken in."""
+        had = conditions.codes(job)
+        self._progress.of_job(job, watch=watch.kept(), heard_at=self._now)
+        conditions.after_events(job, watch, attempt.memory_bytes)
+        if self._rules is None:
+            self._rules = rules.enabled(self._session)
+        triggers.on_events(self._session, self._rules, job, events, had, self._now)
 
     def _begin(self, attempt: AttemptRow, plan: PlanEvent, summary: Summary) -> None:
         """What earlier attempts trained before the step that this one begins with still counts."""

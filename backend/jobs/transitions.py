@@ -15,6 +15,7 @@ from typing import Any, cast
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
+from backend.alerts import triggers
 from backend.db.many_rows import insert_all, insert_new
 from backend.db.tables import EventRow, JobRow, TransitionRow
 from backend.health import conditions
@@ -51,7 +52,9 @@ def change_state(session: Session, job: JobRow, to: JobState, who: str, why: str
         job.started_at = now
     if to in FINAL:
         job.ended_at = now
+    had = conditions.codes(job)
     conditions.after_transition(job, now)
+    triggers.on_transition(session, job, had, why, now)
 
 
 def wish(session: Session, job: JobRow, who: str, why: str, now: float) -> None:

@@ -1,0 +1,40 @@
+"""The rules that are switched on, and whether one is about a job."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.db.tables import AlertRuleRow, JobRow
+from backend.jobs.tags import tags_of
+from tunedeck.alerts import AlertScope, When, WhenCondition, WhenMetric, WhenState
+
+_when: TypeAdapter[When] = TypeAdapter(When)
+
+
+@dataclass(frozen=True)
+class Rule:
+    row: AlertRuleRow
+    when: WhenState | WhenCondition | WhenMetric
+    scope: AlertScope
+
+    @classmethod
+    def of(cls, row: AlertRuleRow) -> Rule:
+        return cls(row, _when.validate_python(row.when), AlertScope.model_validate(row.scope))
+
+    def is_about(self, job: JobRow) -> bool:
+        scope = self.scope
+        return (
+            scope.job in ("", job.id)
+            and (not scope.name or fnmatchcase(job.name, scope.name))
+            and (not scope.tag or scope.tag in tags_of(job.tags))
+        )
+
+
+def enabled(session: Session) -> list[Rule]:
+    rows = session.scalars(select(AlertRuleRow).where(AlertRuleRow.enabled).order_by(AlertRuleRow.created_at))
+    return [Rule.of(row) for row in rows]

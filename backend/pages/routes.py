@@ -11,19 +11,24 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import BaseModel
 
+from backend.alerts import service as alerts
 from backend.cluster import queue
 from backend.cluster import service as cluster
 from backend.cluster.celery_health import celery_health
 from backend.datasets import service as datasets
+from backend.health.rules import CODES
 from backend.http.services import OwnerDep, Services, ServicesDep
 from backend.jobs import service as jobs
 from backend.jobs.queries import Archived, JobFilter
 from backend.jobs.routes import MAX_SEARCH
 from backend.models import service as models
 from backend.notes import service as notes
+from backend.pages.about import about_the_service
 from backend.pages.rendering import render
+from backend.prices import service as prices
 from tunedeck.errors import BadInput, NotFound
 from tunedeck.lifecycle import JobState
+from tunedeck.metrics import CATALOGUE
 from tunedeck.presets import PRESETS
 from tunedeck.spec import JobSpec
 from tunedeck.tokens.cache import TokenCache
@@ -38,6 +43,7 @@ _GROUPS = {
 }
 _NUM_ENTRIES = 500
 _NUM_WAITING = 50
+_NUM_DELIVERIES = 20
 _DATA_MEND = "The address may be mistyped, or it has been deleted for good. Every data set is in the list of data."
 _RUN_MEND = "The address may be cut off or mistyped. Every run is in the list of runs."
 
@@ -154,6 +160,22 @@ def cluster_page(request: Request, services: ServicesDep) -> Response:
     waiting = queue.look(services.database, services.settings, _NUM_WAITING, now)
     celery = celery_health(services.database, services.settings, services.background, now)
     return _page(request, services, "cluster", hosts=hosts, health=health, queue=waiting, celery=celery)
+
+
+@router.get("/settings")
+def settings_page(request: Request, services: ServicesDep, owner: OwnerDep) -> Response:
+    return _page(
+        request,
+        services,
+        "settings",
+        channels=alerts.channels(services.database),
+        rules=alerts.rules(services.database),
+        deliveries=alerts.deliveries(services.database, _NUM_DELIVERIES),
+        prices=prices.prices(services.database),
+        codes=CODES,
+        metrics=[metric.name for metric in CATALOGUE],
+        service=about_the_service(services.settings, owner),
+    )
 
 
 def _page(request: Request, services: Services, name: str, **context: Any) -> Response:

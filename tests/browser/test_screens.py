@@ -101,6 +101,7 @@ def test_every_page_fits_its_width(
         "compare-configuration": f"/compare?run={running.job_id}&run={failed.job_id}#configuration",
         "models": "/models",
         "cluster": "/cluster",
+        "settings": "/settings",
     }.items():
         page.goto("about:blank")  # else a new hash would only switch the tab
         page.goto(address)

@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 import tunedeck
 from tunedeck.cli import (
     actions,
+    alerts,
     artifacts,
     data,
     data_cache,
@@ -69,6 +70,7 @@ app.command()(actions.tag)
 app.command()(notes.notes)
 app.command("queue")(hosts.show_queue)
 app.add_typer(hosts.hosts, name="hosts")
+app.add_typer(alerts.alerts, name="alerts")
 app.command("doctor")(doctor.doctor)
 app.add_typer(models.models, name="models")
 data.data.command()(data_files.inspect)

@@ -19,6 +19,7 @@ import httpx
 from pydantic import BaseModel, RootModel, ValidationError
 
 from tunedeck.actions import Action, Cancel
+from tunedeck.client.alerts import AlertCalls
 from tunedeck.client.faults import from_transport, raise_for_error
 from tunedeck.client.fetching import fetch_file
 from tunedeck.client.sending import send_file
@@ -80,6 +81,7 @@ class Client:
         self, url: str, token: str, *, timeout_s: float = 30.0, transport: httpx.BaseTransport | None = None
     ) -> None:
         self.url = url.rstrip("/")
+        self.alerts = AlertCalls(self._call)
         self._http = httpx.Client(
             base_url=self.url,
             headers={"Authorization": f"Bearer {token}"} if token else {},

@@ -7,7 +7,7 @@
  */
 
 const KINDS = [
-  "job", "step", "eval", "phase", "plan", "checkpoint", "checkpoint_removed", "fp8", "error", "end", "log", "hello",
+  "job", "step", "eval", "phase", "plan", "checkpoint", "checkpoint_removed", "fp8", "alert", "error", "end", "log", "hello",
   "reset", "readings",
 ];
 const REOPEN_AFTER_MS = 2000;

@@ -104,7 +104,14 @@ def test_a_window_in_seconds_is_waited_for(ingesting: Ingesting, database: Datab
 
 @pytest.mark.parametrize(
     ("scope", "is_about"),
-    [({}, True), ({"name": "de*"}, True), ({"name": "other*"}, False), ({"job": "nobody"}, False), ({"tag": "b"}, True), ({"tag": "c"}, False)],
+    [
+        ({}, True),
+        ({"name": "de*"}, True),
+        ({"name": "other*"}, False),
+        ({"job": "nobody"}, False),
+        ({"tag": "b"}, True),
+        ({"tag": "c"}, False),
+    ],
 )
 def test_a_rule_is_about_the_jobs_of_its_scope(
     database: Database, job_id: str, scope: dict[str, str], is_about: bool

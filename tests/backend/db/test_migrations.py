@@ -50,7 +50,9 @@ def _described(database: Database) -> dict[str, dict[str, Any]]:
             "primary key": found.get_pk_constraint(table),
             "foreign keys": sorted(found.get_foreign_keys(table), key=_name),
             "unique": sorted(found.get_unique_constraints(table), key=_name),
-            "indexes": sorted((index | {"dialect_options": _words(index)} for index in found.get_indexes(table)), key=_name),
+            "indexes": sorted(
+                (index | {"dialect_options": _words(index)} for index in found.get_indexes(table)), key=_name
+            ),
             "checks": sorted(found.get_check_constraints(table), key=_name),
         }
         for table in Base.metadata.tables

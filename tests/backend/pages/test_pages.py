@@ -16,7 +16,7 @@ pytestmark = pytest.mark.any_database
 
 
 def test_every_page_renders_with_nothing_registered(client: TestClient, subtests: pytest.Subtests) -> None:
-    for path in ["/runs", "/new", "/data", "/models", "/cluster", "/login"]:
+    for path in ["/runs", "/new", "/data", "/models", "/cluster", "/settings", "/login"]:
         with subtests.test(path=path):
             answer = client.get(path)
             assert answer.status_code == 200, answer.text

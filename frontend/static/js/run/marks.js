@@ -1,8 +1,9 @@
-/** What happened to the run, for its charts: checkpoints, beginnings of attempts, pauses. */
+/** What happened to the run, for its charts: checkpoints, beginnings of attempts, pauses, alerts. */
 
 import { get } from "../api.js";
 import { count } from "../format.js";
 
+const KINDS = ["plan", "checkpoint", "alert"];
 const MOST = 1000;
 
 export class RunMarks {
@@ -21,11 +22,11 @@ export class RunMarks {
   }
 
   listen(stream) {
-    for (const kind of ["plan", "checkpoint"]) stream.on(kind, (event) => this.#add(event));
+    for (const kind of KINDS) stream.on(kind, (event) => this.#add(event));
   }
 
   async load() {
-    const { items } = await get(`/jobs/${this.jobId}/events`, { kind: ["plan", "checkpoint"], limit: MOST });
+    const { items } = await get(`/jobs/${this.jobId}/events`, { kind: KINDS, limit: MOST });
     this.#events = items;
     this.onChange();
   }
@@ -43,7 +44,12 @@ export class RunMarks {
   }
 
   /** @returns {import("../charts/marks.js").Mark[]} */
-  all = () => [...this.#checkpoints(), ...this.#attempts(), ...this.#pauses()];
+  all = () => [...this.#checkpoints(), ...this.#attempts(), ...this.#pauses(), ...this.#alerts()];
+
+  #alerts() {
+    const opened = this.#events.filter(({ kind, payload }) => kind === "alert" && payload.event === "opened");
+    return opened.map(({ payload: { alert } }) => ({ kind: "alert", step: alert.step, text: alert.text }));
+  }
 
   #checkpoints() {
     const steps = new Set();

@@ -50,18 +50,17 @@ def _described(database: Database) -> dict[str, dict[str, Any]]:
             "primary key": found.get_pk_constraint(table),
             "foreign keys": sorted(found.get_foreign_keys(table), key=_name),
             "unique": sorted(found.get_unique_constraints(table), key=_name),
-            "indexes": sorted(
-                (index | {"dialect_options": _words(index)} for index in found.get_indexes(table)), key=_name
-            ),
+            "indexes": sorted(map(_plain, found.get_indexes(table)), key=_name),
             "checks": sorted(found.get_check_constraints(table), key=_name),
         }
         for table in Base.metadata.tables
     }
 
 
-def _words(index: Any) -> dict[str, str]:
-    """An index's options as text: two expressions are never equal, however alike they are."""
-    return {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+def _plain(index: Any) -> dict[str, Any]:
+    """Its options as text: two expressions are never equal, however alike they are."""
+    options = {name: str(value) for name, value in index.get("dialect_options", {}).items()}
+    return {**index, "dialect_options": options}
 
 
 def _name(described: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse
 
 from backend.http.error_body import documented
@@ -15,18 +15,20 @@ from tunedeck.errors import NotFound
 
 router = APIRouter(tags=["reports"])
 MOST_RUNS = 50
+# HTMLResponse as the class of the route would document the errors as HTML, too.
+ANSWERS = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **documented(NotFound)}
 Runs = Annotated[list[str], Query(alias="run", min_length=1, max_length=MOST_RUNS, description="may repeat")]
 
 
 @router.head("/jobs/{job_id}/report.html", include_in_schema=False)
-@router.get("/jobs/{job_id}/report.html", response_class=HTMLResponse, responses=documented(NotFound))
+@router.get("/jobs/{job_id}/report.html", response_class=Response, responses=ANSWERS)
 def get_report(job_id: str, services: ServicesDep) -> HTMLResponse:
     """Charts, results, spec and events in one file that opens without a network. HEAD tells its size."""
     return _report(services, [job_id], f"{job_id}.html")
 
 
 @router.head("/compare/report.html", include_in_schema=False)
-@router.get("/compare/report.html", response_class=HTMLResponse, responses=documented(NotFound))
+@router.get("/compare/report.html", response_class=Response, responses=ANSWERS)
 def get_comparison(services: ServicesDep, run: Runs) -> HTMLResponse:
     """The same of several jobs beside each other, and in what their specs differ."""
     return _report(services, run, "comparison.html")

@@ -25,6 +25,7 @@ def test_a_webhook_is_added_tested_and_told_of_a_spike(page: Page, attempt: Atte
         page.fill("#webhook-name", "ops")
         page.fill("#webhook-url", hook.url)
         page.click("#webhook-now")
+        expect(page.locator("#made-key-text")).not_to_be_empty()
         key = page.locator("#made-key-text").inner_text()
         page.locator("#channels").get_by_role("button", name="Send a test").click()
         expect(page.locator("#deliveries")).to_contain_text("delivered, 1 try")

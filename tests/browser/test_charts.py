@@ -66,13 +66,16 @@ def wait_for_points(page: Page) -> None:
     page.wait_for_function(f"() => ({TRACES})('loss')?.[0].x.length >= 100")
 
 
-def test_checkpoints_and_attempts_are_marked(page: Page, run: ScriptedAttempt) -> None:
+def test_checkpoints_and_evaluations_are_marked(page: Page, run: ScriptedAttempt) -> None:
+    run.validate()
     run.checkpoint()
     page.goto(f"/runs/{run.job_id}")
     wait_for_step(page, 100)
     page.wait_for_function(f"() => ({TRACES})('loss')?.some(({{ name }}) => name === 'checkpoint')")
     (marks,) = [trace for trace in page.evaluate(TRACES, "loss") if trace["name"] == "checkpoint"]
     assert (marks["x"], marks["text"]) == ([100], ["checkpoint of step 100"])
+    (marks,) = [trace for trace in page.evaluate(TRACES, "loss") if trace["name"] == "evaluation"]
+    assert (marks["x"][-1], marks["text"][-1]) == (100, "step 100: validation loss 0.8922")
     run.steps(10)
     run.checkpoint()
     page.wait_for_function(f"() => ({TRACES})('loss')?.find(({{ name }}) => name === 'checkpoint')?.x.length === 2")

@@ -1,9 +1,9 @@
-/** What happened to the run, for its charts: checkpoints, beginnings of attempts, pauses, alerts. */
+/** What happened to the run, for its charts: checkpoints, evaluations, beginnings of attempts, pauses, alerts. */
 
 import { get } from "../api.js";
-import { count } from "../format.js";
+import { count, number } from "../format.js";
 
-const KINDS = ["plan", "checkpoint", "alert"];
+const KINDS = ["plan", "checkpoint", "eval", "alert"];
 const MOST = 1000;
 
 export class RunMarks {
@@ -44,7 +44,7 @@ export class RunMarks {
   }
 
   /** @returns {import("../charts/marks.js").Mark[]} */
-  all = () => [...this.#checkpoints(), ...this.#attempts(), ...this.#pauses(), ...this.#alerts()];
+  all = () => [this.#checkpoints(), this.#evaluations(), this.#attempts(), this.#pauses(), this.#alerts()].flat();
 
   #alerts() {
     const opened = this.#events.filter(({ kind, payload }) => kind === "alert" && payload.event === "opened");
@@ -55,6 +55,14 @@ export class RunMarks {
     const steps = new Set();
     for (const { kind, payload } of this.#events) if (kind === "checkpoint") steps.add(payload.step);
     return [...steps].map((step) => ({ kind: "checkpoint", step, text: `checkpoint of step ${count(step)}` }));
+  }
+
+  #evaluations() {
+    const texts = new Map();
+    for (const { kind, payload } of this.#events) {
+      if (kind === "eval") texts.set(payload.step, `validation loss ${number(payload.metrics.validation_loss)}`);
+    }
+    return [...texts].map(([step, loss]) => ({ kind: "evaluation", step, text: `step ${count(step)}: ${loss}` }));
   }
 
   #attempts() {

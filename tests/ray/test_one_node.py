@@ -74,7 +74,7 @@ def test_a_request_to_stop_reaches_the_ranks_and_all_they_print_is_in_one_log(
     assert "ray: runs on " in run.log()
     assert "rank 1 of 2 has begun" in run.log()
     assert not run.folder.waiting.exists()
-    assert run.processes() == []
+    wait_for(lambda: run.processes() == [], "the end of what the run had started")
 
 
 def test_a_lost_agent_ends_the_others_and_is_told_as_a_lost_host(
@@ -89,7 +89,7 @@ def test_a_lost_agent_ends_the_others_and_is_told_as_a_lost_host(
     report = run.report()
     assert (report.outcome, report.code) == ("failed", "host_lost"), run.log()
     assert "was lost" in report.message
-    assert run.processes() == []
+    wait_for(lambda: run.processes() == [], "the end of what the run had started")
 
 
 def test_what_ray_cannot_grant_now_waits_in_its_queue_until_nobody_wants_it(

@@ -87,10 +87,7 @@ def _scrolled(page: Page) -> float:
     taken = []
     for share in (0.1, 0.5, 0.9, 0.3, 0.7):
         began = time.monotonic()
-        page.evaluate(
-            "(share) => { const log = document.querySelector('#log'); log.scrollTop = share * log.scrollHeight; }",
-            share,
-        )
+        page.evaluate(SCROLL, share)
         expect(page.locator(f"#log-lines li[value='{round(share * NUM_LINES)}']")).to_contain_text("step")
         taken.append(time.monotonic() - began)
     return max(taken)

@@ -18,7 +18,8 @@ WITH_MODULES = """async ([body, given]) => {
     const { usualRange } = await load("charts/outliers.js");
     const { xAxisOf } = await load("charts/x_axis.js");
     const { asYaml } = await load("spec_text.js");
-    const tools = { RunHistory, withGaps, movingAverage, usualRange, xAxisOf, asYaml };
+    const { GroupCurves, nameOf } = await load("compare/group_curves.js");
+    const tools = { RunHistory, withGaps, movingAverage, usualRange, xAxisOf, asYaml, GroupCurves, nameOf };
     const history = new RunHistory();
     const take = (events) => events.map((event) => history.apply(event));
     const points = (name) => history.seriesOf(name).steps.map((step, at) => [step, history.seriesOf(name).values[at]]);
@@ -40,6 +41,14 @@ BODIES = {
         return { places: axis.placesOf(series), back: series.steps.map((step) => axis.stepAt(axis.placeOf(step))) };
     }""",
     "yaml": "({ asYaml, given }) => asYaml(given)",
+    "means": """({ GroupCurves, nameOf, history, given }) => {
+        const curves = new GroupCurves();
+        curves.define([{ label: "all", place: 0, runs: [{ history }] }]);
+        return given.map((view) => {
+            history.load(view);
+            return curves.seriesOf(nameOf(0, "mean"), "loss").values;
+        });
+    }""",
 }
 
 
@@ -130,3 +139,9 @@ def test_the_yaml_to_copy_reads_as_the_same_spec(in_browser: Any) -> None:
         "data": {},
     }
     assert yaml.safe_load(in_browser("yaml", spec)) == spec
+
+
+def test_a_group_follows_points_that_change_between_the_same_ends(in_browser: Any) -> None:
+    before, after = view(1, [1, 2, 3]), view(2, [1, 2, 3])
+    after["series"]["loss"]["values"] = [1.0, 5.0, 1.0]
+    assert in_browser("means", [before, after]) == [[1.0, 1.0, 1.0], [1.0, 5.0, 1.0]]

@@ -61,32 +61,34 @@ def strips_of(page: Page, host: str) -> Page:
 
 def test_a_strip_shows_the_past_and_what_is_pushed(page: Page, host: str, bus: redis.Redis) -> None:
     strips_of(page, host)
-    canvas = page.get_by_role("img", name=f"Utilisation of GPU 0 of {host}")
+    canvas = page.get_by_role("slider", name=f"Utilisation of GPU 0 of {host}")
     expect(canvas).to_have_attribute("aria-label", re.compile("now 50%, mean 4.%, most 50%$"))
     value = canvas.locator("xpath=..").locator(".reading")
     say(bus, reading(host, 10, busy=0.97))
     expect(value).to_have_text("97%")
     assert canvas.evaluate(NUM_COLOURS) > 1
     expect(page.locator("[data-strips] summary")).to_contain_text("665 of 800 GiB")
-    expect(page.get_by_role("img", name=f"Power of GPU 1 of {host}: now 601 of 700 W")).to_be_visible()
-    expect(page.get_by_role("img", name=f"Temperature of GPU 1 of {host}: now 61 °C")).to_be_visible()
+    expect(page.get_by_role("slider", name=f"Power of GPU 1 of {host}: now 601 of 700 W")).to_be_visible()
+    expect(page.get_by_role("slider", name=f"Temperature of GPU 1 of {host}: now 61 °C")).to_be_visible()
 
 
 def test_keys_go_through_the_strips_and_through_time(page: Page, host: str) -> None:
     strips_of(page, host)
-    first = page.get_by_role("img", name=f"Processor of Host of {host}")
+    first = page.get_by_role("slider", name=f"Processor of Host of {host}")
     expect(first).to_be_visible()
     page.locator("[data-strips] summary").focus()
     page.keyboard.press("Tab")
     expect(first).to_be_focused()
     for _ in range(2):
         page.keyboard.press("ArrowDown")
-    utilization = page.get_by_role("img", name=f"Utilisation of GPU 0 of {host}")
+    utilization = page.get_by_role("slider", name=f"Utilisation of GPU 0 of {host}")
     expect(utilization).to_be_focused()
     page.keyboard.press("ArrowLeft")
     expect(utilization.locator("xpath=..").locator(".reading")).to_have_text(re.compile(r"^40% at \d\d:\d\d:\d\d$"))
+    expect(utilization).to_have_attribute("aria-valuetext", re.compile(r"^40% at \d\d:\d\d:\d\d$"))
     page.keyboard.press("ArrowUp")
     expect(utilization.locator("xpath=..").locator(".reading")).to_have_text("50%")
+    expect(utilization).to_have_attribute("aria-valuetext", "50%")
 
 
 def test_many_gpus_and_many_hosts_are_folded_and_found(page: Page, host: str) -> None:

@@ -1,4 +1,4 @@
-/** A dialog that asks before something is done: `#NAME-dialog` with `#NAME-now`, which sends, and `#NAME-fault`. */
+/** A dialog that asks before something is done, as the macro `dialog` of _parts.html writes it. */
 
 import { byId, showFault } from "./dom.js";
 
@@ -22,7 +22,9 @@ export function dialogOf(name, send) {
   const dialog = byId(`${name}-dialog`);
   const now = byId(`${name}-now`);
   const fault = byId(`${name}-fault`);
-  now.addEventListener("click", async () => {
+  dialog.querySelector("[data-leave]").addEventListener("click", () => dialog.close());
+  dialog.querySelector("form").addEventListener("submit", async (event) => {
+    event.preventDefault();
     now.disabled = true;
     try {
       await send();

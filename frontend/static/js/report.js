@@ -59,7 +59,10 @@
       legend: { orientation: "h", y: -0.15, font: { size: 11 } },
       hovermode: "x unified",
       hoverlabel: { bgcolor: theme.hover, bordercolor: theme.grid, font: { color: theme.text, size: 12 } },
-      xaxis: { ...axis, ...(range ? { range: [...range] } : { autorange: true }), hoverformat: ",d", unifiedhovertitle: { text: "step %{x}" } },
+      xaxis: {
+        ...axis, ...(range ? { range: [...range] } : { autorange: true }), hoverformat: ",d",
+        unifiedhovertitle: { text: "step %{x}" },
+      },
       yaxis: { ...axis, exponentformat: "SI", type: chart.isLog ? "log" : "linear" },
       shapes: marks.map((step) => ({
         type: "line", x0: step, x1: step, yref: "paper", y0: 0, y1: 1, line: { color: theme.attention, width: 1, dash: "dot" },

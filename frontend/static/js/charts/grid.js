@@ -134,15 +134,24 @@ export class ChartGrid {
     this.#drawNext();
   }
 
+  /** A chart that cannot be drawn holds up no other; why, stands in the console. */
   #drawNext() {
-    const chart = this.#round.shift();
+    try {
+      this.#draw(this.#round.shift());
+    } catch (error) {
+      reportError(error);
+    }
+    if (this.#round.length) requestAnimationFrame(() => this.#drawNext());
+    else this.#rest();
+  }
+
+  /** @param {Chart} chart */
+  #draw(chart) {
     chart.draw(this.viewOf(chart));
     chart.listen({
       hover: (place) => this.#hover(chart, place),
       zoom: (range) => this.change({ range }),
     });
-    if (this.#round.length) requestAnimationFrame(() => this.#drawNext());
-    else this.#rest();
   }
 
   /** From the end of a round on, twice as long as it took. */

@@ -8,6 +8,10 @@ import { Strip } from "./strip.js";
 
 const MOST_DEVICES = 8;
 const MOST_RUNS = 3;
+/** By how many strips and by how many readings a key moves. */
+const MOVES = {
+  ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1], Home: [0, -Infinity], End: [0, Infinity],
+};
 
 export class HostStrips {
   #rows = new Map();
@@ -98,12 +102,12 @@ export class HostStrips {
     return { holder, strips };
   }
 
-  /** One stop for the Tab key a host: up and down go from strip to strip, left and right through time. */
+  /** One stop for the Tab key a host: up and down go from strip to strip, left, right, Home and End through time. */
   #onKey(event) {
     const all = [...this.#rows.values()].flatMap(({ strips }) => strips);
     const at = all.findIndex(({ canvas }) => canvas === event.target);
     if (at < 0) return;
-    const [move, step] = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] }[event.key] ?? [0, 0];
+    const [move, step] = MOVES[event.key] ?? [0, 0];
     if (!move && !step) return;
     event.preventDefault();
     if (step) return all[at].step(step);

@@ -1,6 +1,7 @@
 /**
  * One quantity of one device over the last minutes as a band of colour, with the newest value beside it. Under the
- * pointer, or with the arrow keys, it tells the value of any moment; to a screen reader it tells newest, mean and most.
+ * pointer, or with the arrow keys, it tells the value of any moment. To a screen reader it is a slider through time,
+ * named by newest, mean and most.
  */
 
 import { setText } from "../dom.js";
@@ -36,8 +37,9 @@ export class Strip {
     this.device = device;
     this.quantity = quantity;
     this.canvas = document.createElement("canvas");
-    this.canvas.setAttribute("role", "img");
-    this.canvas.tabIndex = -1;
+    this.canvas.setAttribute("role", "slider");
+    // In seconds before the newest reading.
+    Object.assign(this.canvas, { tabIndex: -1, ariaValueMin: String(-SHOWN_S), ariaValueMax: "0", ariaValueNow: "0" });
     this.value = document.createElement("span");
     this.value.className = "reading";
     this.canvas.addEventListener("pointermove", ({ offsetX }) => this.#tell(this.#placeAt(offsetX)));
@@ -94,11 +96,17 @@ export class Strip {
   }
 
   #tell(place) {
+    const isMoved = place !== this.#told;
     this.#told = place;
     const isNewest = place < 0;
-    const text = this.quantity.text(isNewest ? this.#values.at(-1) : this.#values[place]);
-    setText(this.value, isNewest ? text : `${text} at ${time(this.#times[place])}`);
+    const value = this.quantity.text(isNewest ? this.#values.at(-1) : this.#values[place]);
+    const text = isNewest ? value : `${value} at ${time(this.#times[place])}`;
+    setText(this.value, text);
     this.value.classList.toggle("told", !isNewest);
+    // A screen reader speaks each change of what has the focus: new readings every other second would never end.
+    if (!isMoved && document.activeElement === this.canvas) return;
+    this.canvas.ariaValueNow = String(isNewest ? 0 : Math.round(this.#times[place] - this.#times.at(-1)));
+    this.canvas.ariaValueText = text;
   }
 
   #describe() {

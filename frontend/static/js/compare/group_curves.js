@@ -20,10 +20,12 @@ export class GroupCurves {
   /** @param {string} name as nameOf made it @param {string} metric */
   seriesOf(name, metric) {
     const [, number, part] = name.split(":");
-    const all = this.groups[Number(number)].runs.map(({ history }) => history.seriesOf(metric));
-    const stamp = all.map(({ length, lastStep }) => `${length}-${lastStep}`).join();
+    const histories = this.groups[Number(number)].runs.map(({ history }) => history);
+    const stamp = histories.map(({ version }) => version).join();
     const key = `${number}/${metric}`;
-    if (this.#made.get(key)?.stamp !== stamp) this.#made.set(key, { stamp, ...curvesOf(all) });
+    if (this.#made.get(key)?.stamp !== stamp) {
+      this.#made.set(key, { stamp, ...curvesOf(histories.map(({ seriesOf }) => seriesOf(metric))) });
+    }
     return this.#made.get(key)[part];
   }
 

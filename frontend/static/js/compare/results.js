@@ -64,6 +64,8 @@ export class Results {
   /** @param {import("./run_set.js").Run[]} runs */
   show(runs) {
     this.runs = runs;
+    const ids = new Set(runs.map(({ id }) => id));
+    for (const id of this.#rows.keys()) if (!ids.has(id)) this.#rows.delete(id);
     const values = runs.map((run) => COLUMNS.map(({ of }) => of(run)));
     const best = COLUMNS.map(({ best: pick }, at) => {
       const known = values.map((row) => row[at]).filter((value) => value !== null);

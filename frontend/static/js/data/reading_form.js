@@ -28,7 +28,10 @@ export function fillReading(form, reading, columns, shape) {
   showColumnsFound(form, columns, shape);
 }
 
-/** What the file turned out to have; what somebody has typed stays. @param {HTMLElement} form @param {string[]} columns @param {string} [shape] */
+/**
+ * What the file turned out to have; what somebody has typed stays.
+ * @param {HTMLElement} form @param {string[]} columns @param {string} [shape]
+ */
 export function showColumnsFound(form, columns, shape) {
   form.dataset.found = shape ?? "";
   form.querySelector("datalist").replaceChildren(...columns.map((name) => new Option(name)));

@@ -92,8 +92,4 @@ filterHosts();
 startHostFilter(showHosts);
 strips.start();
 byId("content").addEventListener("click", onClick);
-byId("drain-form").addEventListener("submit", (event) => {
-  event.preventDefault();
-  byId("drain-now").click();
-});
 setInterval(refresh, REFRESH_MS);

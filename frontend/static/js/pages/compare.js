@@ -69,13 +69,24 @@ function changed() {
   stream = runs.all.length ? new Stream(runs.all.map(({ id }) => id), dots) : null;
   if (stream) {
     runs.follow(stream);
+    stream.on("job", followGroups);
     stream.open();
   }
   showGroups();
   show();
 }
 
+/** What may change of a run that trains and may be what it is grouped by. */
+const LIVE_FIELDS = ["state", "tags"];
+const liveValues = () => JSON.stringify(runs.all.map(({ job }) => LIVE_FIELDS.map((name) => job[name])));
+let shownValues = "";
+
+function followGroups() {
+  if (LIVE_FIELDS.includes(byId("group-by").value) && liveValues() !== shownValues) show();
+}
+
 function show() {
+  shownValues = liveValues();
   const all = dressed();
   byId("nothing-chosen").hidden = all.length > 0;
   byId("compared").hidden = all.length === 0;
@@ -114,7 +125,9 @@ function groupsOf(path) {
   return new Map([...values].map(([id, value]) => [id, known.indexOf(value)]));
 }
 
-const fieldRows = () => rowsOf(runs.all.map(({ id, job }) => ({ id, spec: { state: job.state, tags: job.tags.join(" "), ...job.resolved } })));
+const fieldRows = () => rowsOf(runs.all.map(({ id, job: { state, tags, resolved } }) => (
+  { id, spec: { state, tags: tags.join(" "), ...resolved } }
+)));
 
 /** What the runs can be coloured by: the fields in which they differ. */
 function showGroups() {

@@ -71,19 +71,26 @@ function onZoom(range) {
   detail.show(history.isThinned ? steps : null, METRIC_NAMES).then(() => grid.markAll(), () => {});
 }
 
+let numAsked = 0;
+/** What was heard since the newest question: its answer may have left before. */
+let heardSince = {};
+
 function onJob(event) {
   const changedState = event.payload.state !== job.state || event.payload.attempt !== job.attempt;
+  heardSince = event.payload;
   job = { ...job, ...event.payload };
   showJob(job);
   showTags(job);
   if (changedState) refreshJob();
 }
 
-/** What a JobView lacks: transitions and facts. */
+/** What a JobView lacks: transitions and facts. The rest of an answer gives way to what was heard meanwhile. */
 async function refreshJob() {
+  const asked = (numAsked += 1);
+  heardSince = {};
   const fresh = await get(`/jobs/${job.id}`).catch(() => null);
-  if (!fresh) return;
-  job = fresh;
+  if (!fresh || asked !== numAsked) return;
+  job = { ...fresh, ...heardSince };
   showJob(job);
   showTags(job);
   showFacts(job);
@@ -93,7 +100,8 @@ async function refreshJob() {
 }
 
 /** Without an answer the charts have no marks until the next connection; the live dot says that the server is away. */
-const refreshAll = () => Promise.all([refreshJob(), notes.refresh(), marks.load().catch(() => {})]);
+const loadMarks = () => marks.load().catch(() => {});
+const refreshAll = () => Promise.all([refreshJob(), notes.refresh(), loadMarks()]);
 
 listenToKeys();
 keepTimesFresh();
@@ -104,15 +112,15 @@ startBar(grid);
 startTools(grid, { name: job.name, tableOf: (metrics) => tableAddress(job.id, metrics) });
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
 startReportDialog(() => `/jobs/${job.id}/report.html`);
-startTabs(byId("tabs"), { logs: () => logs.open(), checkpoints: () => checkpoints.open(), artifacts: () => artifacts.open(), notes: () => notes.refresh() });
-const changed = (fresh) => {
-  job = fresh;
-  showJob(job);
-  showTags(job);
-  showTimeline(job);
-};
-startActions(() => job, changed);
-startTags(() => job, changed);
+startTabs(byId("tabs"), {
+  logs: () => logs.open(),
+  checkpoints: () => checkpoints.open(),
+  artifacts: () => artifacts.open(),
+  notes: () => notes.refresh(),
+});
+// What an action answers may be older than what was heard meanwhile, so it is asked for like everything else.
+startActions(() => job, refreshJob);
+startTags(() => job, refreshJob);
 
 feed.follow(stream);
 logs.listen(stream);

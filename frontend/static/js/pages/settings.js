@@ -43,7 +43,7 @@ async function refresh() {
   await refreshDeliveries();
 }
 
-let shown = "";
+let shown = JSON.stringify(pageData().deliveries.items);
 
 /** Drawn anew only when something changed: a button must not lose its focus. */
 async function refreshDeliveries() {

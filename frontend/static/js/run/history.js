@@ -11,6 +11,8 @@ export class RunHistory {
   /** Feed id up to which everything is held. */
   cursor = 0;
   attempt = 0;
+  /** Grows with every change of any point. */
+  version = 0;
 
   /** @param {string} metric */
   seriesOf = (metric) => this.#series.get(metric) ?? new MetricSeries();
@@ -19,6 +21,7 @@ export class RunHistory {
   load(view) {
     this.#series = new Map(Object.entries(view.series).map(([name, series]) => [name, MetricSeries.fromView(series)]));
     this.cursor = Number(view.cursor) || 0;
+    this.version += 1;
   }
 
   /**
@@ -30,6 +33,7 @@ export class RunHistory {
     const id = Number(event.id);
     if (id <= this.cursor || event.attempt < this.attempt) return { metrics: [], isGap: false };
     this.cursor = id;
+    this.version += 1;
     if (event.attempt > this.attempt) this.#beginAttempt(event);
     if (event.kind === "plan") return { metrics: [...this.#series.keys()], isGap: false };
     return this.#append(event);

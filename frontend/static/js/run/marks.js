@@ -27,7 +27,9 @@ export class RunMarks {
 
   async load() {
     const { items } = await get(`/jobs/${this.jobId}/events`, { kind: KINDS, limit: MOST });
-    this.#events = items;
+    // What was heard since it was asked is not in the answer.
+    const byEvent = new Map([...this.#events, ...items].map((event) => [event.id, event]));
+    this.#events = [...byEvent.values()].sort((one, other) => Number(one.id) - Number(other.id));
     this.onChange();
   }
 

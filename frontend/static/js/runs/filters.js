@@ -9,6 +9,8 @@ const isOn = (button) => button.getAttribute("aria-pressed") === "true";
 const press = (button, on) => button.setAttribute("aria-pressed", String(on));
 
 export class Filters {
+  #typing = 0;
+
   /**
    * @param {Record<string, string[]>} groups states that a button stands for, where it is more than its own
    * @param {() => void} onChange
@@ -45,6 +47,7 @@ export class Filters {
   }
 
   #changed() {
+    clearTimeout(this.#typing);
     const query = new URLSearchParams();
     if (this.text) query.set("q", this.text);
     for (const state of this.#pressed) query.append("state", state);
@@ -62,11 +65,10 @@ export class Filters {
   }
 
   #listen() {
-    let timer = 0;
     byId("filters").addEventListener("submit", (event) => event.preventDefault());
     byId("search").addEventListener("input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => this.#changed(), SEARCH_AFTER_MS);
+      clearTimeout(this.#typing);
+      this.#typing = setTimeout(() => this.#changed(), SEARCH_AFTER_MS);
     });
     for (const button of [...stateButtons(), byId("archived")]) {
       button.addEventListener("click", () => {

@@ -5,19 +5,37 @@ import { count, duration, number } from "../format.js";
 
 const words = (name) => name.replaceAll("_", " ");
 
-/** @param {string} id @param {HTMLElement[]} rows */
-function fill(id, rows) {
-  byId(id).replaceChildren(...rows);
-  byId(id).closest(".table-frame").hidden = rows.length === 0;
+/**
+ * All rows anew; the button that had the focus has it again, and where it is gone, the heading of its section.
+ * @param {string} id of the table's body @param {any[]} items @param {(item: any) => [string, string | Node, string?][]} cellsOf
+ */
+function fill(id, items, cellsOf) {
+  const body = byId(id);
+  const focused = body.contains(document.activeElement) ? document.activeElement : null;
+  const wanted = focused && { item: focused.closest("tr").dataset.item, does: focused.dataset.does };
+  body.replaceChildren(...items.map((item) => rowOf(item.id, cellsOf(item))));
+  body.closest(".table-frame").hidden = items.length === 0;
+  if (!focused) return;
+  const row = [...body.rows].find(({ dataset }) => dataset.item === wanted.item);
+  const heading = body.closest("section").querySelector("h2");
+  heading.tabIndex = -1;
+  (row?.querySelector(`[data-does="${wanted.does}"]`) ?? heading).focus({ preventScroll: true });
 }
 
-/** @param {[string, () => void][]} actions */
+function rowOf(id, cells) {
+  const row = tableRow(cells);
+  row.dataset.item = id;
+  return row;
+}
+
+/** @param {[string, string, () => void][]} actions name, label, and what is done */
 function buttons(actions) {
   const place = document.createElement("span");
-  place.append(...actions.map(([label, act]) => {
+  place.append(...actions.map(([name, label, act]) => {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "button small";
+    button.dataset.does = name;
     button.textContent = label;
     button.addEventListener("click", act);
     return button;
@@ -39,25 +57,28 @@ function head(name, about) {
 /** @param {any[]} channels @param {{test: Function, remove: Function}} actions */
 export function showChannels(channels, { test, remove }) {
   byId("no-channels").hidden = channels.length > 0;
-  fill("channels", channels.map((channel) => tableRow([
+  fill("channels", channels, (channel) => [
     ["Channel", head(channel.name, channel.kind), "head"],
     ["Where", channel.where],
     ["State", channel.enabled ? "on" : "off"],
-    ["", buttons([["Send a test", () => test(channel)], ["Remove", () => remove(channel)]]), "act"],
-  ])));
+    ["", buttons([["test", "Send a test", () => test(channel)], ["remove", "Remove", () => remove(channel)]]), "act"],
+  ]);
 }
 
 /** @param {any[]} rules @param {any[]} channels @param {{toggle: Function, remove: Function}} actions */
 export function showRules(rules, channels, { toggle, remove }) {
   const nameOf = (id) => channels.find((channel) => channel.id === id)?.name ?? "a channel that is gone";
-  fill("rules", rules.map((rule) => tableRow([
+  fill("rules", rules, (rule) => [
     ["Rule", head(rule.name, ""), "head"],
     ["When", whenText(rule.when)],
     ["Of which runs", scopeText(rule.scope)],
     ["Goes to", rule.channels.map(nameOf).join(", ") || "all channels"],
     ["State", rule.enabled ? "on" : "off"],
-    ["", buttons([[rule.enabled ? "Switch off" : "Switch on", () => toggle(rule)], ["Remove", () => remove(rule)]]), "act"],
-  ])));
+    ["", buttons([
+      ["toggle", rule.enabled ? "Switch off" : "Switch on", () => toggle(rule)],
+      ["remove", "Remove", () => remove(rule)],
+    ]), "act"],
+  ]);
 }
 
 function whenText(when) {
@@ -76,13 +97,13 @@ function scopeText({ job, name, tag }) {
 /** @param {any[]} deliveries @param {{resend: Function}} actions */
 export function showDeliveries(deliveries, { resend }) {
   byId("no-deliveries").hidden = deliveries.length > 0;
-  fill("deliveries", deliveries.map((delivery) => tableRow([
+  fill("deliveries", deliveries, (delivery) => [
     ["Message", head(delivery.text, delivery.event), "head"],
     ["Channel", delivery.channel],
     ["Outcome", outcome(delivery)],
     ["Written", sinceElement(delivery.created_at)],
-    ["", buttons(delivery.state === "waiting" ? [] : [["Send again", () => resend(delivery)]]), "act"],
-  ])));
+    ["", buttons(delivery.state === "waiting" ? [] : [["resend", "Send again", () => resend(delivery)]]), "act"],
+  ]);
 }
 
 function outcome({ state, num_tries: tries, last_error: error }) {

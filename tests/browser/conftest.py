@@ -5,13 +5,14 @@ Whatever a page writes to the console as an error, or throws, fails its test.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect, sync_playwright
 
 from tests.browser.scripted_worker import ScriptedAttempt, ScriptedWorker
 from tests.browser.service import BusAndBackend
@@ -107,6 +108,17 @@ def faults_of(page: Page) -> list[str]:
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: faults.append(str(error)))
     return faults
+
+
+def hold_refresh(page: Page) -> None:
+    """Keep the cluster page as it is loaded: it asks for itself again every few seconds and replaces what a test has
+    changed in it."""
+
+    def hold(route: Route) -> None:
+        if route.request.resource_type != "fetch":
+            route.continue_()
+
+    page.route(re.compile(r"/cluster$"), hold)
 
 
 def is_of_network(fault: str) -> bool:

@@ -8,11 +8,15 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Attempt
 from tests.browser.test_run_page import expect_every_step
+from tests.support.waiting import wait_for
+from tunedeck.client import Client
 
 TEN_MINUTES_MS = 600_000
 
 
-def test_a_laptop_that_slept_for_ten_minutes_catches_up(page_of: Callable[..., Page], attempt: Attempt) -> None:
+def test_a_laptop_that_slept_for_ten_minutes_catches_up(
+    page_of: Callable[..., Page], attempt: Attempt, client: Client
+) -> None:
     page = page_of(may_fail=True)  # Chromium reports each connection that breaks off
     page.clock.install()
     run = attempt("goes-on-overnight")
@@ -25,6 +29,7 @@ def test_a_laptop_that_slept_for_ten_minutes_catches_up(page_of: Callable[..., P
     run.steps(60)
     run.validate()
     run.checkpoint()
+    wait_for(lambda: client.job(run.job_id).step == 80, "the steps")
     page.clock.fast_forward(TEN_MINUTES_MS)
     page.context.set_offline(False)
     page.clock.resume()

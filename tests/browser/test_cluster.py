@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import hold_refresh
 from tests.browser.scripted_worker import ScriptedWorker
 from tests.support.jobs import facts_of
 from tests.support.waiting import wait_for
@@ -47,6 +48,7 @@ def test_a_host_is_drained_with_a_reason_and_a_device_is_released(page: Page, fa
 
 def test_a_host_that_is_gone_is_named_where_it_was_to_be_drained(page_of: Callable[..., Page], faulty: str) -> None:
     page = page_of(may_fail=True)
+    hold_refresh(page)
     page.goto("/cluster")
     host = page.locator(f'[data-host="{faulty}"]')
     host.evaluate("(row) => { row.dataset.host = 'nowhere'; }")

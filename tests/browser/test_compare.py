@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Attempt
 from tests.browser.scripted_worker import ScriptedAttempt
+from tests.support.waiting import wait_for
 from tunedeck.client import Client
 
 LINES = "() => document.querySelector('#chart-loss .plot').data?.map(({ name, x }) => [name, x.length]) ?? []"
@@ -31,10 +33,26 @@ def test_runs_are_chosen_by_search_and_stand_in_the_address(page: Page, two: lis
         page.fill("#find-run", name)
         page.locator("#hits button", has_text=run.job_id).click()
         expect(page.locator("#chosen")).to_contain_text(name)
-    assert [part.removeprefix("run=") for part in page.url.split("?")[1].split("&")] == [run.job_id for run in two]
+    expect(page).to_have_url(f"/compare?run={two[0].job_id}&run={two[1].job_id}")
     page.click("[aria-label='Leave out cautious']")
     expect(page.locator("#chosen li")).to_have_count(1)
-    assert two[0].job_id not in page.url
+    expect(page).to_have_url(f"/compare?run={two[1].job_id}")
+
+
+def test_what_is_shown_stays_live_while_another_run_is_fetched(page: Page, two: list[ScriptedAttempt]) -> None:
+    """The tables are drawn again every two seconds, also without what is not known yet."""
+    shown, late = two
+    held: list[Route] = []
+    page.clock.install()
+    page.route(f"**/api/v1/jobs/{late.job_id}", lambda route: held.append(route))
+    page.goto(f"/compare?run={shown.job_id}")
+    expect(page.locator("#chosen li")).to_have_count(1)
+    page.fill("#find-run", "bold")
+    page.locator("#hits button", has_text=late.job_id).click()
+    wait_for(lambda: page.evaluate("() => 1") and held, "the request for the run")
+    page.clock.run_for(5_000)
+    held[0].continue_()
+    expect(page.locator("#chosen li")).to_have_count(2)
 
 
 def test_ticked_runs_of_the_list_are_compared_by_key(page: Page, two: list[ScriptedAttempt]) -> None:
@@ -62,7 +80,7 @@ def test_only_what_differs_is_listed_until_everything_is_asked_for(page: Page, t
     page.check("#all-fields")
     assert rows.count() > 40
     page.select_option("#group-by", "optimizer.lr")
-    assert "group=optimizer.lr" in page.url
+    expect(page).to_have_url(re.compile(r"[?&]group=optimizer\.lr\b"))
 
 
 def test_results_sort_by_their_heading_and_the_best_stands_out(page: Page, two: list[ScriptedAttempt]) -> None:

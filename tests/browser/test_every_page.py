@@ -56,7 +56,7 @@ class Visits:
 
 @pytest.fixture(scope="module")
 def job_id(service: BusAndBackend, worker: ScriptedWorker) -> str:
-    spec = {"name": "is-looked-at", "model": "tiny", "dataset": "chats"}
+    spec = {"name": "seen-on-every-page", "model": "tiny", "dataset": "chats"}
     with service.client() as client:
         run = ScriptedAttempt(worker, client, client.submit(spec | {"batching": {"global_batch_size": 4}}).id)
         run.begin(300, num_ranks=2)
@@ -71,7 +71,11 @@ def job_id(service: BusAndBackend, worker: ScriptedWorker) -> str:
 def visits(request: pytest.FixtureRequest, chromium: Browser, service: BusAndBackend, job_id: str) -> Iterator[Visits]:
     width, theme = request.param
     context = chromium.new_context(
-        base_url=service.url, viewport={"width": width, "height": 900}, color_scheme=theme, is_mobile=width < 720
+        base_url=service.url,
+        viewport={"width": width, "height": 900},
+        color_scheme=theme,
+        is_mobile=width < 720,
+        reduced_motion="reduce",  # what fades in is judged by the colours that it ends with
     )
     context.add_init_script(WATCH_SHIFTS)
     yield visit_all(context, service, job_id, has_axe=width < 2560, has_tabs=(width, theme) in WITH_TABS)
@@ -161,8 +165,9 @@ def test_a_run_is_found_opened_and_left_without_a_mouse(page: Page, job_id: str)
     expect(page.locator(".skip")).to_be_focused()
     page.keyboard.press("Enter")
     page.keyboard.press("/")
-    page.keyboard.type("is-looked-at")
-    page.wait_for_url("**q=is-looked-at*")
+    page.keyboard.type("seen-on-every-page")
+    page.wait_for_url("**q=seen-on-every-page*")
+    expect(page.locator("#runs tr")).to_have_count(1)
     page.locator("#search").evaluate("(search) => search.blur()")
     page.keyboard.press("j")
     page.keyboard.press("Enter")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.backend.alerts.receivers import Hook, hook_listening, is_signed
 from tests.browser.conftest import Attempt
 from tests.support.waiting import wait_for
+from tunedeck.client import Client
 
 
 def told_of(name: str, hook: Hook) -> list[tuple[str, str]]:
@@ -17,34 +20,41 @@ def told_of(name: str, hook: Hook) -> list[tuple[str, str]]:
     return [(each["event"], each["alert"]["rule"]) for each in told if each["job"]["name"] == name]
 
 
-def test_a_webhook_is_added_tested_and_told_of_a_spike(page: Page, attempt: Attempt) -> None:
-    with hook_listening() as hook:
-        page.goto("/settings")
-        expect(page.locator("#rules")).to_contain_text("The loss has a spike")
-        page.click('[data-action="webhook"]')
-        page.fill("#webhook-name", "ops")
-        page.fill("#webhook-url", hook.url)
-        page.click("#webhook-now")
-        expect(page.locator("#made-key-text")).not_to_be_empty()
-        key = page.locator("#made-key-text").inner_text()
-        page.locator("#channels").get_by_role("button", name="Send a test").click()
-        expect(page.locator("#deliveries")).to_contain_text("delivered, 1 try")
-        assert is_signed(key, *hook.got[0])
-        assert "very-secret-path" not in page.content()
+@pytest.fixture
+def hook(client: Client) -> Iterator[Hook]:
+    """It listens for a channel that the test adds; no channel outlives the test."""
+    with hook_listening() as listening:
+        yield listening
+    for channel in client.alerts.channels():
+        client.alerts.remove_channel(channel.id)
 
-        run = attempt("told-of-a-spike", num_steps=300)
-        run.begin(300)
-        run.steps(60)
-        run.steps(2, loss=8.0)
-        wait_for(lambda: [body for _, body in hook.got if b"told-of-a-spike: Loss spike" in body], "the alert")
-        page.goto(f"/runs/{run.job_id}")
-        marks = "() => document.querySelector('#chart-loss .plot').data?.some((trace) => trace.name === 'alert')"
-        page.wait_for_function(marks)
-        run.succeed()
-        spike = "The loss has a spike"
-        expected = {("opened", "A run has finished"), ("opened", spike), ("resolved", spike)}
-        wait_for(lambda: set(told_of("told-of-a-spike", hook)) == expected, "the end")
-        assert len(told_of("told-of-a-spike", hook)) == 3
+
+def test_a_webhook_is_added_tested_and_told_of_a_spike(page: Page, attempt: Attempt, hook: Hook) -> None:
+    page.goto("/settings")
+    expect(page.locator("#rules")).to_contain_text("The loss has a spike")
+    page.click('[data-action="webhook"]')
+    page.fill("#webhook-name", "ops")
+    page.fill("#webhook-url", hook.url)
+    page.click("#webhook-now")
+    expect(page.locator("#made-key-text")).not_to_be_empty()
+    key = page.locator("#made-key-text").inner_text()
+    page.locator("#channels").get_by_role("button", name="Send a test").click()
+    expect(page.locator("#deliveries")).to_contain_text("delivered, 1 try")
+    assert is_signed(key, *hook.got[0])
+    assert "very-secret-path" not in page.content()
+
+    run = attempt("told-of-a-spike", num_steps=300)
+    run.begin(300)
+    run.steps(60)
+    run.steps(2, loss=8.0)
+    wait_for(lambda: [body for _, body in hook.got if b"told-of-a-spike: Loss spike" in body], "the alert")
+    page.goto(f"/runs/{run.job_id}")
+    marks = "() => document.querySelector('#chart-loss .plot').data?.some((trace) => trace.name === 'alert')"
+    page.wait_for_function(marks)
+    run.succeed()
+    spike = "The loss has a spike"
+    expected = {("opened", "A run has finished"), ("opened", spike), ("resolved", spike)}
+    wait_for(lambda: set(told_of("told-of-a-spike", hook)) == expected, "the end")
     page.goto("/settings")
     page.locator("#channels").get_by_role("button", name="Remove").click()
     expect(page.locator("#no-channels")).to_be_visible()

@@ -11,6 +11,7 @@ import pytest
 import redis
 from playwright.sync_api import Page, expect
 
+from tests.browser.conftest import hold_refresh
 from tests.browser.scripted_worker import ScriptedWorker
 from tests.browser.service import BusAndBackend
 from tests.support.jobs import facts_of
@@ -92,6 +93,7 @@ def test_keys_go_through_the_strips_and_through_time(page: Page, host: str) -> N
 
 
 def test_many_gpus_and_many_hosts_are_folded_and_found(page: Page, host: str) -> None:
+    hold_refresh(page)
     strips_of(page, host)
     expect(page.get_by_role("rowheader")).to_have_count(9)
     page.get_by_role("button", name="and 2 more GPUs").click()

@@ -20,6 +20,8 @@ export function startSavedViews(page) {
     event.preventDefault();
     save(page, byId("view-name").value.trim(), false);
   });
+  // It may have been opened before this module ran.
+  if (menu.open) load(page);
 }
 
 const addressOf = (page, name) => `/views/${page}/${encodeURIComponent(name)}`;

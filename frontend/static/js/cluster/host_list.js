@@ -3,7 +3,6 @@
 import { byId } from "../dom.js";
 import { count } from "../format.js";
 
-const MOST_SHOWN = 12;
 let showsAll = false;
 
 /**
@@ -36,7 +35,8 @@ function hostOf(row) {
 export function filterHosts() {
   const wanted = byId("find-host").value.trim().toLowerCase();
   const found = rows().filter((row) => row.textContent.toLowerCase().includes(wanted));
-  const shown = new Set(showsAll ? found : found.slice(0, MOST_SHOWN));
+  const most = Number(byId("more-hosts").dataset.most);
+  const shown = new Set(showsAll ? found : found.slice(0, most));
   for (const row of rows()) row.hidden = !shown.has(row);
   const numMore = found.length - shown.size;
   byId("more-hosts").hidden = !numMore;

@@ -25,8 +25,9 @@ export class RunSet {
     this.onPoints = onPoints;
   }
 
+  /** Those of which the job is known: what was just chosen is still being fetched. */
   get all() {
-    return [...this.#runs.values()];
+    return [...this.#runs.values()].filter(({ job }) => job);
   }
 
   has = (id) => this.#runs.has(id);

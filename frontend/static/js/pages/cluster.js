@@ -12,7 +12,7 @@ import { clock } from "../format.js";
 import { listenToKeys } from "../keyboard.js";
 
 const REFRESH_MS = 5000;
-const PARTS = ["health", "celery", "queue", "hosts-part"];
+const PARTS = ["health", "celery", "queue", "num-hosts", "hosts-part"];
 
 const strips = new LiveStrips();
 
@@ -48,6 +48,8 @@ function showMoments() {
 }
 
 function showHosts() {
+  const isEmpty = byId("hosts") === null;
+  for (const id of ["find-host", "devices"]) byId(id).hidden = isEmpty;
   filterHosts();
   strips.show();
 }

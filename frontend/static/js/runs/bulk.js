@@ -27,13 +27,9 @@ export function startBulk(jobOf) {
   const show = () => showBulk(jobOf);
   byId("runs").addEventListener("change", show);
   byId("select-all").addEventListener("change", () => {
-    for (const box of boxes()) box.checked = byId("select-all").checked;
-    show();
+    tick(byId("select-all").checked ? boxes().map(idOf) : []);
   });
-  byId("clear-selection").addEventListener("click", () => {
-    tick([]);
-    show();
-  });
+  byId("clear-selection").addEventListener("click", () => tick([]));
   for (const button of document.querySelectorAll("[data-bulk]")) {
     button.addEventListener("click", () => ask(button.dataset.bulk, jobOf));
   }
@@ -44,7 +40,6 @@ export function startBulk(jobOf) {
   });
   startTagDialog(() => selectedIds().map(jobOf), async (action) => {
     tell("tag", await resultsOf(selectedIds(), action));
-    show();
   });
 }
 
@@ -100,8 +95,9 @@ function tell(action, results) {
   showFault(byId("bulk-fault"), first ? { message: first.error.message + more, mend: first.error.mend } : null);
 }
 
-/** Tick the rows of these jobs and no others. @param {string[]} ids */
+/** Tick the rows of these jobs and no others, which is told as if somebody had done it. @param {string[]} ids */
 function tick(ids) {
   const wanted = new Set(ids);
   for (const box of boxes()) box.checked = wanted.has(idOf(box));
+  byId("runs").dispatchEvent(new Event("change"));
 }

@@ -27,6 +27,7 @@ export class RunList {
   #known = new Map();
   /** @type {Map<string, HTMLTableRowElement>} */ #rows = new Map();
   /** Runs of which it is not known whether they belong into the list. @type {Set<string>} */ #doubted = new Set();
+  /** Runs that go as soon as nobody is about to act on their rows. @type {Set<string>} */ #leaving = new Set();
   #isSettling = false;
   #asOf = 0;
   /** Grows with every list that is asked for: what was asked before is about other filters, or about an older list. */
@@ -47,6 +48,9 @@ export class RunList {
     this.#asOf = Number(page.as_of);
     this.#nextCursor = page.next_cursor;
     for (const [id, row] of this.#rows) fillRow(row, this.jobOf(id));
+    byId("runs").addEventListener("change", () => this.#sweep());
+    // Only then is it known where the focus went.
+    byId("runs").addEventListener("focusout", () => setTimeout(() => this.#sweep()));
   }
 
   get size() {
@@ -123,10 +127,10 @@ export class RunList {
     this.#nextCursor = page.next_cursor;
     const rows = page.items.map(({ id }) => [id, this.#filledRow(id)]);
     this.#rows = new Map(rows);
+    this.#leaving.clear();
     const shown = rows.map(([, row]) => row);
     const isSame = shown.length === byId("runs").children.length && shown.every((row, at) => row === byId("runs").children[at]);
-    // A row that is moved loses the focus.
-    if (!isSame) byId("runs").replaceChildren(...shown);
+    if (!isSame) putRows(shown);
     this.#doubtWhatIsNewerThan(page);
   }
 
@@ -190,6 +194,7 @@ export class RunList {
 
   /** Put a run where its age places it; one that is older than all shown belongs to a page not yet asked for. */
   #show(id) {
+    this.#leaving.delete(id);
     const isShown = this.#rows.has(id);
     if (!isShown && this.#nextCursor && id < this.#nextCursor) return;
     const row = this.#filledRow(id);
@@ -199,11 +204,31 @@ export class RunList {
     byId("runs").insertBefore(row, next ?? null);
   }
 
-  /** What somebody is about to act on stays where it is. */
+  /** What somebody is about to act on stays where it is until they let go of it. */
   #hide(id) {
     const row = this.#rows.get(id);
-    if (!row || row.contains(document.activeElement) || row.querySelector('[data-cell="select"]').checked) return;
+    if (!row) return;
+    if (isInUse(row)) {
+      this.#leaving.add(id);
+      return;
+    }
+    this.#leaving.delete(id);
     this.#rows.delete(id);
     row.remove();
   }
+
+  #sweep() {
+    if (!this.#leaving.size) return;
+    for (const id of [...this.#leaving]) this.#hide(id);
+    this.onChange();
+  }
+}
+
+const isInUse = (row) => row.contains(document.activeElement) || row.querySelector('[data-cell="select"]').checked;
+
+/** A row that is moved loses the focus, which is given back to it. */
+function putRows(rows) {
+  const focused = byId("runs").contains(document.activeElement) ? document.activeElement : null;
+  byId("runs").replaceChildren(...rows);
+  focused?.focus({ preventScroll: true });
 }

@@ -40,7 +40,7 @@ export function filterHosts() {
   for (const row of rows()) row.hidden = !shown.has(row);
   const numMore = found.length - shown.size;
   byId("more-hosts").hidden = !numMore;
-  byId("more-hosts").textContent = `and ${count(numMore)} more hosts`;
+  byId("more-hosts").textContent = `${count(shown.size)} of ${count(found.length)} hosts: show all`;
   byId("no-such-host").hidden = found.length > 0 || !wanted;
 }
 

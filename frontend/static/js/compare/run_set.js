@@ -72,6 +72,17 @@ export class RunSet {
       const run = this.#runs.get(id);
       if (run) run.job = { ...run.job, ...payload };
     });
+    stream.on("hello", ({ resumed }) => resumed || this.#askAgain());
+  }
+
+  /** What was said between the answer about a run and the opening of the stream was not heard. */
+  async #askAgain() {
+    await Promise.all(this.all.map(async (run) => {
+      const before = run.job;
+      const fresh = await get(`/jobs/${run.id}`).catch(() => null);
+      // What was heard meanwhile is newer.
+      if (fresh && run.job === before) run.job = fresh;
+    }));
   }
 
   /** @param {string} key run and metric, as keys.js joins them */

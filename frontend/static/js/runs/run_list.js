@@ -131,6 +131,7 @@ export class RunList {
     const shown = rows.map(([, row]) => row);
     const isSame = shown.length === byId("runs").children.length && shown.every((row, at) => row === byId("runs").children[at]);
     if (!isSame) putRows(shown);
+    for (const [id, { at }] of this.#known) if (at <= this.#asOf && !this.#rows.has(id)) this.#known.delete(id);
     this.#doubtWhatIsNewerThan(page);
   }
 
@@ -181,7 +182,7 @@ export class RunList {
     this.#learnAll(page);
     const belonging = new Set(page.items.map(({ id }) => id));
     for (const id of ids) {
-      if (this.#known.get(id).at > Number(page.as_of)) this.#doubted.add(id);
+      if (this.#known.get(id)?.at > Number(page.as_of)) this.#doubted.add(id);
       else if (belonging.has(id)) this.#show(id);
       else this.#hide(id);
     }

@@ -1,9 +1,9 @@
 """What one backend process does besides answering requests: lead, schedule, ingest, listen for silence, deliver
 alerts, compact, tidy up, publish.
 
-Nine threads, because everything that they do blocks on the database or the bus. All but the pump of the feed
-and the readings rest while another backend is the leader. None of them may fail silently, and none may take the pages
-down: a bus that is away shows in /health and nowhere else.
+Nine threads, because everything that they do blocks on the database or the bus, and those in which the courier waits
+for receivers. All but the pump of the feed and the readings rest while another backend is the leader. None of them may
+fail silently, and none may take the pages down: a bus that is away shows in /health and nowhere else.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ class Background:
         )
         self._scheduler = Scheduler(settings, database, self.bus, self.leadership, self.ingest.hearing)
         silence = Silence(database, self.leadership, self.ingest.hearing)
-        courier = Courier(settings, database, self.leadership)
+        self._courier = Courier(settings, database, self.leadership)
         housekeeping = Housekeeping(settings, database, uploads, preview, self.leadership)
         self._leader_loop = Loop("leader", self.leadership.keep, LOOK_S)
         self._scheduler_loop = Loop("scheduler", self._scheduler.tick, TICK_S, most_share=SCHEDULER_SHARE)
         self._ingest_loop = Loop("ingest", self.ingest.round, 0.0)
         self._silence_loop = Loop("silence", silence.look, LOOK_EVERY_S)
-        self._courier_loop = Loop("alerts", courier.round, DELIVER_EVERY_S)
+        self._courier_loop = Loop("alerts", self._courier.round, DELIVER_EVERY_S)
         self._compactor_loop = Loop("compactor", compactor.compact, COMPACT_EVERY_S)
         self._housekeeping_loop = Loop("housekeeping", housekeeping.sweep, SWEEP_EVERY_S)
         self._feed_loop = Loop("feed", pump.pump, LOOK_AGAIN_S)
@@ -85,10 +85,12 @@ class Background:
     def stop(self) -> None:
         """End the streams and the threads, and let the next backend lead at once."""
         self.hub.close()
+        self._courier.ask_to_stop()
         for loop in self._loops:
             loop.ask_to_stop()
         for loop in self._loops:
             loop.join(STOP_TIMEOUT_S)
+        self._courier.join(STOP_TIMEOUT_S)
         try:
             self.leadership.resign()
         except TunedeckError as fault:

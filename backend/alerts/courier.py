@@ -1,23 +1,26 @@
 """Delivers what lies in the outbox, and tries again, for a day, what was not taken.
 
-The leader's thread alone delivers. Nothing is held locked while a receiver is waited for, so one that dies between the
-sending and the note of it sends once more, under the same id. Channels do not wait for each other; within one, the
-order is kept as long as it answers: a channel that fails is left alone for a few seconds.
+The leader alone delivers. Nothing is held locked while a receiver is waited for, so one that dies between the sending
+and the note of it sends once more, under the same id. Each channel has a thread of its own while something is due for
+it, up to _CHANNELS_AT_ONCE of them, so that a slow receiver keeps no other waiting; after TURN_S it begins no further
+message. Within a channel the order is kept as long as it answers: one that fails is left alone for a few seconds.
+
+The threads are daemons. A pool of concurrent.futures was rejected: a program that ends waits for it.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections import defaultdict
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Event, Thread
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from backend.alerts.channels import email, webhook
-from backend.alerts.channels.letter import Letter, NotDelivered
+from backend.alerts.channels.letter import Letter, NotDelivered, Outcome
+from backend.alerts.outbox import TEST
 from backend.db.database import Database
 from backend.db.tables import AlertChannelRow, DeliveryRow
 from backend.scheduler.leadership import Leadership
@@ -30,8 +33,8 @@ DELIVER_EVERY_S = 1.0
 FIRST_DELAY_S = 5.0
 LONGEST_DELAY_S = 3600.0
 GIVEN_UP_AFTER_S = 24 * 3600.0
-_MOST_AT_ONCE = 100
-_CHANNELS_AT_ONCE = 4
+TURN_S = 15.0
+_CHANNELS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -40,24 +43,21 @@ class Due:
 
     letter: Letter
     kind: str
-    channel_id: str
     config: dict[str, object]
     secret: dict[str, object]
 
-    def send(self) -> str:
-        """Why it was not delivered, "" if it was."""
+    def send(self) -> Outcome:
         try:
-            if self.kind == "webhook":
-                webhook.send(self.letter, self.secret)
-            else:
-                email.send(self.letter, self.config, self.secret)
+            if self.kind == "email":
+                return Outcome(True, email.send(self.letter, self.config, self.secret))
+            webhook.send(self.letter, self.secret)
+            return Outcome(True)
         except NotDelivered as fault:
-            return str(fault)
+            return Outcome(False, str(fault))
         except Exception as fault:
             # One message that cannot be sent must not keep back those of other channels; it is shown and tried again.
             log.exception("delivery %s could not be sent", self.letter.id)
-            return f"it could not be sent: {type(fault).__name__}"
-        return ""
+            return Outcome(False, f"it could not be sent: {type(fault).__name__}")
 
 
 class Courier:
@@ -65,52 +65,96 @@ class Courier:
         self._site = (settings.public_url or base_url(settings.host, settings.port)).rstrip("/")
         self._database = database
         self._leadership = leadership
+        self._busy: dict[str, Thread] = {}
+        self._faults: list[Exception] = []
+        self._stopping = Event()
 
     def round(self) -> None:
-        """Deliver what is due now."""
-        if not self._leadership.is_held():
-            return
-        with self._database.reading() as session:
-            due = self._due(session, time.time())
-        by_channel: dict[str, list[Due]] = defaultdict(list)
-        for each in due:
-            by_channel[each.channel_id].append(each)
-        if by_channel:
-            with ThreadPoolExecutor(_CHANNELS_AT_ONCE, thread_name_prefix="tunedeck-alerts") as threads:
-                list(threads.map(self._deliver, by_channel.values()))
+        """Begin to deliver what is due now, and wait for none of it. Raises what a thread could not do."""
+        self._busy = {channel_id: thread for channel_id, thread in self._busy.items() if thread.is_alive()}
+        if self._may_deliver():
+            with self._database.reading() as session:
+                waiting = [channel_id for channel_id in _waiting(session, time.time()) if channel_id not in self._busy]
+            for channel_id in waiting[: _CHANNELS_AT_ONCE - len(self._busy)]:
+                name = f"tunedeck-alerts-{channel_id}"
+                self._busy[channel_id] = Thread(target=self._take_turn, args=(channel_id,), name=name, daemon=True)
+                self._busy[channel_id].start()
+        if self._faults:
+            raise self._faults.pop(0)
 
-    def _deliver(self, due: list[Due]) -> None:
-        for each in due:
-            error = each.send()
+    def ask_to_stop(self) -> None:
+        """Send nothing more but what is being sent."""
+        self._stopping.set()
+
+    def join(self, timeout_s: float) -> None:
+        """Wait for what is being sent."""
+        deadline = time.monotonic() + timeout_s
+        for thread in list(self._busy.values()):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _may_deliver(self) -> bool:
+        return self._leadership.is_held() and not self._stopping.is_set()
+
+    def _take_turn(self, channel_id: str) -> None:
+        try:
+            self._deliver(channel_id, time.monotonic() + TURN_S)
+        except Exception as fault:
+            self._faults.append(fault)
+
+    def _deliver(self, channel_id: str, until: float) -> None:
+        """What is due for a channel, one after the other, but begin none after the monotonic time `until`."""
+        while self._may_deliver() and time.monotonic() < until:
+            with self._database.reading() as session:
+                due = self._next(session, channel_id, time.time())
+            if due is None:
+                return
+            outcome = due.send()
             with self._database.writing() as session:
-                note(session, each.letter.id, error, time.time())
-            if error:
+                note(session, due.letter.id, outcome, time.time())
+            if not outcome.is_delivered:
                 return
 
-    def _due(self, session: Session, now: float) -> list[Due]:
+    def _next(self, session: Session, channel_id: str, now: float) -> Due | None:
         query = (
             select(DeliveryRow, AlertChannelRow)
             .join(AlertChannelRow, AlertChannelRow.id == DeliveryRow.channel_id)
-            .where(DeliveryRow.next_try_at <= now)
+            .where(DeliveryRow.channel_id == channel_id, *_is_due(now))
             .order_by(DeliveryRow.created_at, DeliveryRow.id)
-            .limit(_MOST_AT_ONCE)
+            .limit(1)
         )
-        return [self._of(delivery, channel) for delivery, channel in session.execute(query)]
-
-    def _of(self, delivery: DeliveryRow, channel: AlertChannelRow) -> Due:
+        found = session.execute(query).one_or_none()
+        if found is None:
+            return None
+        delivery, channel = found
         job_id = delivery.message["job"]["id"]
         letter = Letter(delivery.id, delivery.message, f"{self._site}/runs/{job_id}" if job_id else "")
-        return Due(letter, channel.kind, channel.id, channel.config, channel.secret)
+        return Due(letter, channel.kind, channel.config, channel.secret)
 
 
-def note(session: Session, delivery_id: str, error: str, now: float) -> None:
-    """What became of a try. `error` "": delivered. Nothing where the channel was removed meanwhile."""
+def _waiting(session: Session, now: float) -> list[str]:
+    """Ids of the channels for which something is due, first that which has waited the longest."""
+    query = (
+        select(DeliveryRow.channel_id)
+        .join(AlertChannelRow, AlertChannelRow.id == DeliveryRow.channel_id)
+        .where(*_is_due(now))
+        .group_by(DeliveryRow.channel_id)
+        .order_by(func.min(DeliveryRow.next_try_at))
+    )
+    return list(session.scalars(query))
+
+
+def _is_due(now: float) -> tuple[ColumnElement[bool], ...]:
+    return DeliveryRow.next_try_at <= now, or_(AlertChannelRow.enabled, DeliveryRow.event == TEST)
+
+
+def note(session: Session, delivery_id: str, outcome: Outcome, now: float) -> None:
+    """What became of a try. Nothing where the channel was removed meanwhile."""
     delivery = session.get(DeliveryRow, delivery_id)
     if delivery is None:
         return
     delivery.num_tries += 1
-    delivery.last_error = error
-    if not error:
+    delivery.last_error = outcome.said
+    if outcome.is_delivered:
         delivery.delivered_at, delivery.next_try_at = now, None
         return
     delay_s = min(FIRST_DELAY_S * 2.0 ** min(delivery.num_tries - 1, 20), LONGEST_DELAY_S)

@@ -29,7 +29,7 @@ def changes(job: JobRow, by_metric: Sequence[tuple[Rule, WhenMetric]], events: S
     """What begins and ends with `events`; how far each rule is stays in `job.rule_alarms`."""
     if not by_metric:
         return
-    alarms = {rule.row.id: Alarm(**job.rule_alarms.get(rule.row.id, {})) for rule, _ in by_metric}
+    alarms = {rule.row.id: Alarm.of(job.rule_alarms.get(rule.row.id)) for rule, _ in by_metric}
     for event in events:
         if isinstance(event, StepEvent | EvalEvent):
             yield from _judged(job, by_metric, alarms, event)

@@ -7,13 +7,15 @@ A rule has one open alert for each job until it is resolved: opening it again ch
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session, load_only
 
 from backend.db.tables import AlertChannelRow, AlertRow, AlertRuleRow, DeliveryRow, EventRow, JobRow
 from tunedeck.ids import new_id
+from tunedeck.lifecycle import HOLDS_DEVICES
 
 KIND = "alert"
 
@@ -32,8 +34,26 @@ def resolve(session: Session, rule: AlertRuleRow, job: JobRow, now: float) -> No
     """Nothing where none is open."""
     alert = _open_alert(session, rule.id, job.id)
     if alert is not None:
-        alert.resolved_at = now
-        _tell(session, "resolved", rule, job, alert, now)
+        _resolve(session, rule, job, alert, now)
+
+
+def resolve_all(session: Session, job: JobRow, lasting: Collection[str], now: float) -> None:
+    """Every open alert of `job` but those of the conditions `lasting`; also of rules that are no longer about it."""
+    found = select(AlertRow, AlertRuleRow).join(AlertRuleRow, AlertRuleRow.id == AlertRow.rule_id)
+    found = found.where(AlertRow.job_id == job.id, AlertRow.resolved_at.is_(None))
+    for alert, rule in session.execute(found).all():
+        if rule.when.get("code") not in lasting:
+            _resolve(session, rule, job, alert, now)
+
+
+def close_all_of(session: Session, rule_id: str, now: float) -> None:
+    """The rule means something else now: what it opened is over, which is told to nobody, and it counts anew."""
+    was_open = update(AlertRow).where(AlertRow.rule_id == rule_id, AlertRow.resolved_at.is_(None))
+    session.execute(was_open.values(resolved_at=now))
+    live = select(JobRow).where(JobRow.state.in_(HOLDS_DEVICES)).options(load_only(JobRow.rule_alarms))
+    for job in session.scalars(live):
+        if rule_id in job.rule_alarms:
+            job.rule_alarms = {key: alarm for key, alarm in job.rule_alarms.items() if key != rule_id}
 
 
 def add_delivery(session: Session, channel_id: str, event: str, message: dict[str, Any], now: float) -> DeliveryRow:
@@ -61,6 +81,11 @@ def _add(
     session.add(alert)
     session.flush()
     return alert
+
+
+def _resolve(session: Session, rule: AlertRuleRow, job: JobRow, alert: AlertRow, now: float) -> None:
+    alert.resolved_at = now
+    _tell(session, "resolved", rule, job, alert, now)
 
 
 def _open_alert(session: Session, rule_id: str, job_id: str) -> AlertRow | None:

@@ -44,7 +44,7 @@ def list_rules(services: ServicesDep) -> Page[RuleView]:
     return service.rules(services.database)
 
 
-@router.post("/rules", status_code=201)
+@router.post("/rules", status_code=201, responses=documented(Conflict))
 def add_rule(wanted: AlertRule, services: ServicesDep) -> RuleView:
     return service.put_rule(services.database, "", wanted, time.time())
 
@@ -96,7 +96,7 @@ def list_deliveries(services: ServicesDep, limit: Limit = 50) -> Page[DeliveryVi
     return service.deliveries(services.database, limit)
 
 
-@router.post("/deliveries/{delivery_id}/resend", responses=documented(AdminRequired, NotFound))
+@router.post("/deliveries/{delivery_id}/resend", responses=documented(AdminRequired, NotFound, Conflict))
 def resend(delivery_id: str, services: ServicesDep, admin: AdminDep) -> DeliveryView:
     """Deliver it again, under the same id."""
     return service.resend(services.database, delivery_id, time.time())

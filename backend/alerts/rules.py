@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -13,7 +14,10 @@ from backend.db.tables import AlertRuleRow, JobRow
 from backend.jobs.tags import tags_of
 from tunedeck.alerts import AlertScope, When, WhenCondition, WhenMetric, WhenState
 
+log = logging.getLogger(__name__)
+
 _when: TypeAdapter[When] = TypeAdapter(When)
+_complained: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -37,4 +41,15 @@ class Rule:
 
 def enabled(session: Session) -> list[Rule]:
     rows = session.scalars(select(AlertRuleRow).where(AlertRuleRow.enabled).order_by(AlertRuleRow.created_at))
-    return [Rule.of(row) for row in rows]
+    return [rule for row in rows if (rule := _readable(row)) is not None]
+
+
+def _readable(row: AlertRuleRow) -> Rule | None:
+    """None: another version wrote it. That must cost nobody the events of a training, so it is logged and left out."""
+    try:
+        return Rule.of(row)
+    except ValidationError as fault:
+        if row.id not in _complained:
+            log.error("the rule %s (%s) is left out, it cannot be read: %s", row.id, row.name, fault)
+        _complained.add(row.id)
+        return None

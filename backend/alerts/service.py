@@ -8,14 +8,16 @@ from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from backend.alerts import queries
-from backend.alerts.opening import add_delivery
+from backend.alerts import outbox, queries
+from backend.alerts.opening import add_delivery, close_all_of
+from backend.alerts.outbox import TEST
 from backend.alerts.views import alert_view, channel_view, delivery_view, rule_view
 from backend.db.database import Database
 from backend.db.tables import AlertChannelRow, AlertRuleRow, Base, DeliveryRow
 from backend.http.known_names import known_names
 from tunedeck.alerts import (
     AlertRule,
+    AlertScope,
     AlertView,
     Channel,
     ChannelView,
@@ -31,6 +33,7 @@ from tunedeck.views import Page
 
 R = TypeVar("R", bound=Base)
 LEAST_KEY = 16
+MAX_RULES = 200
 
 
 def alerts(database: Database, job_id: str, is_open: bool, limit: int) -> Page[AlertView]:
@@ -51,16 +54,31 @@ def rules(database: Database) -> Page[RuleView]:
 
 
 def put_rule(database: Database, rule_id: str, wanted: AlertRule, now: float) -> RuleView:
-    """Change a rule, or add one where `rule_id` is "". Raises BadInput for a metric or channel that there is not."""
+    """Change a rule, or add one where `rule_id` is "". Raises BadInput for a metric or channel that there is not, and
+    Conflict where there are MAX_RULES."""
     if isinstance(wanted.when, WhenMetric):
         known_names("when.metric", {catalogue_name(wanted.when.metric)}, BY_NAME.keys())
     with database.writing() as session:
         known_names("channels", set(wanted.channels), [row.id for row in queries.channels(session)])
-        row = _found(session, AlertRuleRow, rule_id) if rule_id else AlertRuleRow(id=new_id(), created_at=now)
+        row = _found(session, AlertRuleRow, rule_id) if rule_id else _new_rule(session, now)
+        meant = _meaning(row)
         row.name, row.enabled, row.channels = wanted.name, wanted.enabled, list(wanted.channels)
         row.when, row.scope = wanted.when.model_dump(mode="json"), wanted.scope.model_dump(mode="json")
         session.add(row)
+        if rule_id and _meaning(row) != meant:
+            close_all_of(session, row.id, now)
         return rule_view(row)
+
+
+def _meaning(row: AlertRuleRow) -> tuple[object, ...]:
+    """Of when and of whom it tells. The scope of the rules of the start is stored without its defaults."""
+    return row.enabled, row.when, AlertScope().model_dump() | (row.scope or {})
+
+
+def _new_rule(session: Session, now: float) -> AlertRuleRow:
+    if len(queries.rules(session)) >= MAX_RULES:
+        raise Conflict(f"there are {MAX_RULES} rules already", "remove one that nobody needs")
+    return AlertRuleRow(id=new_id(), created_at=now)
 
 
 def remove_rule(database: Database, rule_id: str) -> RuleView:
@@ -77,7 +95,8 @@ def channels(database: Database) -> Page[ChannelView]:
 
 
 def put_channel(database: Database, channel_id: str, wanted: Channel, now: float) -> ChannelView:
-    """Change a channel, or add one where `channel_id` is "". Raises BadInput and Conflict."""
+    """Change a channel, or add one where `channel_id` is "". What waits for one that is switched off is given up.
+    Raises BadInput and Conflict."""
     with database.writing() as session:
         row = _found(session, AlertChannelRow, channel_id) if channel_id else None
         _refuse_taken_name(session, wanted.name, channel_id)
@@ -89,6 +108,8 @@ def put_channel(database: Database, channel_id: str, wanted: Channel, now: float
         row.name, row.kind, row.enabled = wanted.name, wanted.to.kind, wanted.enabled
         row.config = wanted.to.model_dump(mode="json", exclude={"url", "secret", "password"})
         row.secret = secret
+        if not wanted.enabled:
+            outbox.give_up(session, row.id)
         return channel_view(row, made_key)
 
 
@@ -107,16 +128,19 @@ def send_test(database: Database, channel_id: str, who: str, now: float) -> Deli
     alert = {"id": "", "rule": "", "text": text, "step": 0, "opened_at": now, "resolved_at": None}
     with database.writing() as session:
         row = _found(session, AlertChannelRow, channel_id)
-        message = {"event": "test", "alert": alert, "job": nothing}
-        return delivery_view(add_delivery(session, row.id, "test", message, now), row.name)
+        message = {"event": TEST, "alert": alert, "job": nothing}
+        return delivery_view(add_delivery(session, row.id, TEST, message, now), row.name)
 
 
 def resend(database: Database, delivery_id: str, now: float) -> DeliveryView:
-    """Deliver it again, under the same id, from now on for another day."""
+    """Deliver it again, under the same id, from now on for another day. Raises Conflict where its channel is off."""
     with database.writing() as session:
         row = _found(session, DeliveryRow, delivery_id)
+        channel = session.get_one(AlertChannelRow, row.channel_id)
+        if not channel.enabled and row.event != TEST:
+            raise Conflict(f"the channel {channel.name} is switched off", "switch it on first")
         row.created_at, row.next_try_at, row.delivered_at, row.num_tries = now, now, None, 0
-        return delivery_view(row, session.get_one(AlertChannelRow, row.channel_id).name)
+        return delivery_view(row, channel.name)
 
 
 def _secret_of(wanted: Channel, kept: dict[str, Any]) -> tuple[dict[str, Any], str]:

@@ -6,13 +6,14 @@ health/silence.py. A thread that looks for changes afterwards was rejected: it c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
 from sqlalchemy.orm import Session
 
 from backend.alerts import metric_rules, rules
-from backend.alerts.opening import open_alert, resolve, tell_once
+from backend.alerts.metric_rules import Change
+from backend.alerts.opening import open_alert, resolve, resolve_all, tell_once
 from backend.alerts.rules import Rule
 from backend.db.tables import JobRow
 from backend.health import conditions
@@ -25,48 +26,41 @@ _TOLD_STATES = frozenset(get_args(AlertState))
 
 def on_transition(session: Session, job: JobRow, had: Iterable[str], why: str, now: float) -> None:
     """`job` has its new state and `conditions`; `had` are the codes of those that it had before."""
-    is_over = JobState(job.state) not in HOLDS_DEVICES
-    if job.state not in _TOLD_STATES and not (is_over and (set(had) or job.rule_alarms)):
-        return
-    found = [rule for rule in rules.enabled(session) if rule.is_about(job)]
-    for rule in found:
-        if isinstance(rule.when, WhenState) and rule.when.state == job.state:
-            tell_once(session, rule.row, job, f"{job.name} is {job.state}: {why}", now)
-    on_conditions(session, found, job, had, now)
-    if is_over:
-        _end_metric_alarms(session, found, job, now)
+    before = set(had)
+    if job.state in _TOLD_STATES:
+        about = [rule for rule in rules.enabled(session) if rule.is_about(job)]
+        for rule in about:
+            if isinstance(rule.when, WhenState) and rule.when.state == job.state:
+                tell_once(session, rule.row, job, f"{job.name} is {job.state}: {why}", now)
+        tell(session, job, list(_of_conditions(about, job, before)), now)
+    if JobState(job.state) not in HOLDS_DEVICES:
+        resolve_all(session, job, conditions.codes(job), now)
+        if job.rule_alarms:
+            job.rule_alarms = {}
 
 
-def on_conditions(session: Session, about: Sequence[Rule], job: JobRow, had: Iterable[str], now: float) -> None:
-    """`about` are rules about this job."""
-    before, now_wrong = set(had), {condition.code: condition for condition in conditions.of_job(job)}
-    for rule in about:
-        if not isinstance(rule.when, WhenCondition):
-            continue
-        code = rule.when.code
-        if code in now_wrong and code not in before:
-            open_alert(session, rule.row, job, f"{job.name}: {now_wrong[code].sentence}", now_wrong[code].step, now)
-        elif code in before and code not in now_wrong:
-            resolve(session, rule.row, job, now)
-
-
-def on_events(
-    session: Session, enabled: Sequence[Rule], job: JobRow, events: Sequence[Event], had: Iterable[str], now: float
-) -> None:
-    """`events` are new and in order, and the job's `conditions` are those after them."""
+def changes(enabled: Sequence[Rule], job: JobRow, events: Sequence[Event], had: Iterable[str]) -> list[Change]:
+    """What begins and ends with `events`, which are new and in order; the job's `conditions` are those after them."""
     about = [rule for rule in enabled if rule.is_about(job)]
-    on_conditions(session, about, job, had, now)
     by_metric = [(rule, rule.when) for rule in about if isinstance(rule.when, WhenMetric)]
-    for change in metric_rules.changes(job, by_metric, events):
+    return [*_of_conditions(about, job, set(had)), *metric_rules.changes(job, by_metric, events)]
+
+
+def tell(session: Session, job: JobRow, found: Sequence[Change], now: float) -> None:
+    for change in found:
         if change.is_on:
             open_alert(session, change.rule.row, job, change.text, change.step, now)
         else:
             resolve(session, change.rule.row, job, now)
 
 
-def _end_metric_alarms(session: Session, about: Sequence[Rule], job: JobRow, now: float) -> None:
+def _of_conditions(about: Sequence[Rule], job: JobRow, before: set[str]) -> Iterator[Change]:
+    now_wrong = {condition.code: condition for condition in conditions.of_job(job)}
     for rule in about:
-        if isinstance(rule.when, WhenMetric):
-            resolve(session, rule.row, job, now)
-    if job.rule_alarms:
-        job.rule_alarms = {}
+        if not isinstance(rule.when, WhenCondition):
+            continue
+        code = rule.when.code
+        if code in now_wrong and code not in before:
+            yield Change(rule, True, f"{job.name}: {now_wrong[code].sentence}", now_wrong[code].step)
+        elif code in before and code not in now_wrong:
+            yield Change(rule, False, "", job.step)

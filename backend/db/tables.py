@@ -445,7 +445,7 @@ class DeliveryRow(Base):
     channel_id: Mapped[str] = mapped_column(ForeignKey("alert_channels.id", ondelete="CASCADE"), index=True)
     event: Mapped[str] = mapped_column(String(16))
     message: Mapped[dict[str, Any]] = mapped_column(JSON)
-    created_at: Mapped[float]
+    created_at: Mapped[float] = mapped_column(index=True)
     num_tries: Mapped[int]
     next_try_at: Mapped[float | None] = mapped_column(index=True)
     delivered_at: Mapped[float | None]

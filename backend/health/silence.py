@@ -50,7 +50,7 @@ class Silence:
             for job in silent:
                 had = conditions.codes(job)
                 conditions.silent(job, job.heard_at, heard_until)
-                triggers.on_events(session, enabled, job, (), had, now)
+                triggers.tell(session, job, triggers.changes(enabled, job, (), had), now)
             announce_all(session, silent, now)
 
 

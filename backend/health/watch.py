@@ -41,8 +41,10 @@ class Watch:
         watch = cls()
         for name, value in kept.items():
             own = getattr(watch, name, None)
-            if isinstance(own, Level | Alarm) and isinstance(value, dict) and value.keys() == asdict(own).keys():
-                setattr(watch, name, type(own)(**value))
+            if isinstance(own, Alarm):
+                setattr(watch, name, Alarm.of(value))
+            elif isinstance(own, Level) and isinstance(value, dict) and value.keys() == asdict(own).keys():
+                setattr(watch, name, Level(**value))
             elif isinstance(own, float):
                 setattr(watch, name, float(value))
         return watch

@@ -135,10 +135,10 @@ class Batch:
                 watch.apply(event, attempt.memory_bytes)
             self._keep_checkpoint(attempt, event)
             self._rows.append(_row(message, event))
+        summary.store(job, self._progress)
         if parsed.events:
             new = [event for event in parsed.events if is_next and event.seq > attempt.ingested_seq]
             self._judge(job, attempt, watch, new)
-        summary.store(job, self._progress)
         self._progress.of_attempt(attempt, ingested_seq=parsed.contiguous_after(attempt.ingested_seq))
         self.changed_jobs[job.id] = job
         if has_step and job.state == JobState.STARTING:
@@ -151,7 +151,9 @@ class Batch:
         conditions.after_events(job, watch, attempt.memory_bytes)
         if self._rules is None:
             self._rules = rules.enabled(self._session)
-        triggers.on_events(self._session, self._rules, job, events, had, self._now)
+        if changes := triggers.changes(self._rules, job, events, had):
+            self._flush_rows()
+            triggers.tell(self._session, job, changes, self._now)
 
     def _begin(self, attempt: AttemptRow, plan: PlanEvent, summary: Summary) -> None:
         """What earlier attempts trained before the step that this one begins with still counts."""
@@ -176,7 +178,7 @@ class Batch:
         self.announced_jobs.add(job.id)
 
     def _flush_rows(self) -> None:
-        """Insert what was collected: before a change of state, so that the feed tells things in their order."""
+        """Insert what was collected: before a change of state or an alert, so that the feed tells things in order."""
         insert_new(self._session, EVENTS, self._rows)
         self._rows = []
 

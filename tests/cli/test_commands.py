@@ -275,3 +275,23 @@ def test_a_report_that_cannot_be_had_or_written_is_a_sentence(service: StandIn, 
     folder = tunedeck(service, "report", "j1", "-o", str(tmp_path))
     assert folder.exit_code == 1
     assert "cannot be written: Is a directory" in folder.stderr
+
+
+ADD_EMAIL = ("alerts", "add-email", "mail", "--host", "mail.example.org", "--to", "a@example.org")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("alerts", "add-rule", "x", "nonsense"), "'nonsense' cannot be part of a rule"),
+        (("alerts", "add-rule", "x", "loss>much"), "'much' cannot be part of a rule"),
+        (("alerts", "add-webhook", "two\nlines", "--address", "https://example.org/"), "cannot be part of a webhook"),
+        ((*ADD_EMAIL, "--sender", "nobody"), "'nobody' cannot be part of a mail channel"),
+        (("notes", "j1", "--write", "missing.md"), "missing.md cannot be read"),
+    ],
+)
+def test_what_cannot_be_meant_is_a_sentence(service: StandIn, arguments: tuple[str, ...], said: str) -> None:
+    service.on("GET /jobs/j1/notes", {"markdown": "", "html": "", "version": 1, "edited_at": None, "edited_by": ""})
+    result = tunedeck(service, *arguments)
+    assert result.exit_code == 1
+    assert said in result.stderr and "What to do: " in result.stderr

@@ -118,17 +118,11 @@ def tag(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add tags to jobs and take others away."""
-    from pydantic import ValidationError
-
     from tunedeck.actions import Tag
-    from tunedeck.errors import BadInput
+    from tunedeck.cli.refusing import refusing
 
-    try:
+    with refusing("a tag", "letters, digits and . : / = + - _, up to 40 of them"):
         action = Tag(add=tuple(add or ()), remove=tuple(remove or ()))
-    except ValidationError as fault:
-        first = fault.errors()[0]
-        mend = "letters, digits and . : / = + - _, up to 40 of them"
-        raise BadInput(f"{first['input']!r} cannot be a tag: {first['msg']}", mend) from fault
     _act(job_ids, action, url, token, data_dir)
 
 

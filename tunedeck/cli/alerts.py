@@ -8,6 +8,7 @@ import typer
 
 from tunedeck.alerts import AlertRule, AlertScope, Channel, Email, Webhook, WhenCondition, WhenMetric, WhenState
 from tunedeck.cli.options import DataDirOption, JsonOption, TokenOption, UrlOption, open_client, print_json
+from tunedeck.cli.refusing import refusing
 
 alerts = typer.Typer(help="Alerts: rules, where they go, what was told.", no_args_is_help=True)
 NameArgument = Annotated[str, typer.Argument(help="The name of the new channel.")]
@@ -60,7 +61,9 @@ def add_rule(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a rule, which goes to every channel."""
-    rule = AlertRule(name=name, when=_when(when, steps, seconds), scope=AlertScope(name=runs, tag=tag, job=job))
+    mend = "a state (failed), something wrong (loss_spike), or a comparison (temperature_c>85)"
+    with refusing("part of a rule", mend):
+        rule = AlertRule(name=name, when=_when(when, steps, seconds), scope=AlertScope(name=runs, tag=tag, job=job))
     with open_client(url, token, data_dir) as client:
         typer.echo(client.alerts.add_rule(rule).id)
 
@@ -98,8 +101,10 @@ def add_webhook(
     data_dir: DataDirOption = None,
 ) -> None:
     """Add a webhook; prints the key of its signature, which is shown this once."""
+    with refusing("part of a webhook", "a short name, and an address of up to 2,000 characters"):
+        channel = Channel(name=name, to=Webhook(url=address))
     with open_client(url, token, data_dir) as client:
-        typer.echo(client.alerts.add_channel(Channel(name=name, to=Webhook(url=address))).secret)
+        typer.echo(client.alerts.add_channel(channel).secret)
 
 
 @alerts.command("add-email")
@@ -118,9 +123,11 @@ def add_email(
     """Add e-mail."""
     password = typer.prompt("password", hide_input=True) if username else ""
     given = {"host": host, "port": port, "security": security, "username": username, "password": password}
-    mail = Email.model_validate(given | {"sender": sender, "recipients": to})
+    mend = "addresses as name@example.org, and the host of the mail server without its port"
+    with refusing("part of a mail channel", mend):
+        channel = Channel(name=name, to=Email.model_validate(given | {"sender": sender, "recipients": to}))
     with open_client(url, token, data_dir) as client:
-        typer.echo(client.alerts.add_channel(Channel(name=name, to=mail)).id)
+        typer.echo(client.alerts.add_channel(channel).id)
 
 
 @alerts.command("rm-channel")

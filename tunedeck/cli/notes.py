@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from tunedeck.cli.options import DataDirOption, JobArgument, JsonOption, TokenOption, UrlOption, open_client
+from tunedeck.cli.refusing import read_text
 
 
 def notes(
@@ -26,7 +27,7 @@ def notes(
     with open_client(url, token, data_dir) as client:
         view = client.notes(job_id)
         if write is not None:
-            text = sys.stdin.read() if str(write) == "-" else write.read_text()
+            text = sys.stdin.read() if str(write) == "-" else read_text(write)
             view = client.edit_notes(job_id, text, view.version)
     if as_json:
         typer.echo(view.model_dump_json(indent=2))

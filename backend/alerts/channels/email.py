@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, suppress
 from email.message import EmailMessage
 from typing import Any
 
@@ -14,30 +13,35 @@ from backend.alerts.channels.letter import Letter, NotDelivered
 TIMEOUT_S = 20.0
 
 
-def send(letter: Letter, config: dict[str, Any], secret: dict[str, Any], context: ssl.SSLContext | None = None) -> None:
-    """`config` is that of Email without its password, which `secret` has. Raises NotDelivered."""
+def send(letter: Letter, config: dict[str, Any], secret: dict[str, Any]) -> str:
+    """`config` is that of Email without its password, which `secret` has. Which recipients the server refused, "" where
+    it took all. Raises NotDelivered where it took none."""
+    context = ssl.create_default_context()
     try:
-        with _connected(config, context or ssl.create_default_context()) as server:
+        with closing(_connected(config, context)) as server:
+            if config["security"] == "starttls":
+                server.starttls(context=context)
             if config["username"]:
                 server.login(config["username"], secret["password"])
-            server.send_message(_mail(letter, config))
+            refused = server.send_message(_mail(letter, config))
+            _leave(server)
     except smtplib.SMTPResponseException as fault:
         raise NotDelivered(f"the mail server answered {fault.smtp_code}") from None
     except (OSError, smtplib.SMTPException) as fault:
         raise NotDelivered(f"the mail server cannot be used: {type(fault).__name__}") from None
+    return f"refused for: {', '.join(sorted(refused))}" if refused else ""
 
 
-@contextmanager
-def _connected(config: dict[str, Any], context: ssl.SSLContext) -> Iterator[smtplib.SMTP]:
-    host, port, security = config["host"], config["port"], config["security"]
-    if security == "tls":
-        with smtplib.SMTP_SSL(host, port, timeout=TIMEOUT_S, context=context) as server:
-            yield server
-        return
-    with smtplib.SMTP(host, port, timeout=TIMEOUT_S) as server:
-        if security == "starttls":
-            server.starttls(context=context)
-        yield server
+def _connected(config: dict[str, Any], context: ssl.SSLContext) -> smtplib.SMTP:
+    if config["security"] == "tls":
+        return smtplib.SMTP_SSL(config["host"], config["port"], timeout=TIMEOUT_S, context=context)
+    return smtplib.SMTP(config["host"], config["port"], timeout=TIMEOUT_S)
+
+
+def _leave(server: smtplib.SMTP) -> None:
+    """What was taken is taken: whatever becomes of the farewell, it is no reason to send the mail again."""
+    with suppress(OSError):  # smtplib's own errors are of this kind
+        server.quit()
 
 
 def _mail(letter: Letter, config: dict[str, Any]) -> EmailMessage:

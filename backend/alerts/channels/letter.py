@@ -12,6 +12,14 @@ class NotDelivered(Exception):
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """`said`: why it was not delivered, or, where it was, for whom it was refused; shown as the sentence above is."""
+
+    is_delivered: bool
+    said: str = ""
+
+
+@dataclass(frozen=True)
 class Letter:
     """`id` stays the same however often it is sent. `url` is the page of the run, "" for a test."""
 

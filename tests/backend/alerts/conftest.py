@@ -3,6 +3,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ NOW = time.time()
 @pytest.fixture
 def courier(database: Database, tmp_path: Path) -> Callable[[], Courier]:
     """Each call is a backend that has just been started."""
-    leadership = Leadership(database)
+    leadership = Leadership(database, lease_s=600.0)  # a busy machine must not cost it the lead
 
     def started() -> Courier:
         leadership.renew()
@@ -30,15 +31,20 @@ def courier(database: Database, tmp_path: Path) -> Callable[[], Courier]:
     return started
 
 
+def deliver(courier: Courier) -> None:
+    """A round, and the end of what it began."""
+    courier.round()
+    courier.join(60.0)
+
+
 def add_webhook(database: Database, url: str, name: str = "ops") -> str:
     return service.put_channel(database, "", Channel(name=name, to=Webhook(url=url, secret=KEY)), NOW).id
 
 
-def add_email(database: Database, port: int, security: str, **changes: str) -> str:
-    given = {"password": "very-secret-password", "username": "robot", "sender": "tunedeck@example.org"} | changes
-    to = Email.model_validate(
-        {**given, "host": "127.0.0.1", "port": port, "security": security, "recipients": ["a@example.org"]}
-    )
+def add_email(database: Database, port: int, security: str, **changes: Any) -> str:
+    given: dict[str, Any] = {"recipients": ["a@example.org"]}
+    given |= {"password": "very-secret-password", "username": "robot", "sender": "tunedeck@example.org"} | changes
+    to = Email.model_validate({**given, "host": "127.0.0.1", "port": port, "security": security})
     return service.put_channel(database, "", Channel(name="mail", to=to), NOW).id
 
 

@@ -6,6 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.accounts.secret import sha256_of
+from backend.alerts import service
 from backend.db.tables import TokenRow
 
 pytestmark = pytest.mark.any_database
@@ -80,6 +81,15 @@ def test_the_rules_of_the_start_can_be_changed_and_removed(client: TestClient) -
     unknown = {"kind": "metric", "metric": "lose", "comparison": "above", "threshold": 1}
     answer = client.post(f"{ALERTS}/rules", json={"name": "mine", "when": unknown})
     assert (answer.status_code, answer.json()["error"]["problems"][0]["field"]) == (422, "when.metric")
+
+
+def test_there_is_an_end_to_rules(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(service, "MAX_RULES", 6)
+    mine = {"name": "mine", "when": {"kind": "state", "state": "paused"}}
+    added = client.post(f"{ALERTS}/rules", json=mine)
+    assert added.status_code == 201
+    assert client.post(f"{ALERTS}/rules", json=mine).status_code == 409
+    assert client.put(f"{ALERTS}/rules/{added.json()['id']}", json=mine).status_code == 200
 
 
 def test_a_test_lies_in_the_outbox_and_can_be_sent_again(client: TestClient) -> None:

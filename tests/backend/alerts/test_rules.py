@@ -6,10 +6,11 @@ import time
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from backend.alerts import service
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables import AlertRuleRow, AttemptRow, EventRow, JobRow
 from backend.jobs.transitions import transition
 from tests.backend.alerts.conftest import NOW, add_webhook
 from tests.backend.ingest.conftest import Ingesting, ingesting
@@ -47,6 +48,9 @@ def test_a_spike_opens_one_alert_and_resolves_it_when_it_is_over(
     ingesting.hear(events_message(job_id, steps(1, 40)))
     ingesting.hear(events_message(job_id, steps(41, 41, loss=9.0)))
     ingesting.hear(events_message(job_id, steps(41, 43, loss=9.0)))
+    spiked = next(rule for rule in service.rules(database).items if rule.id == "loss-spike")
+    unchanged = AlertRule.model_validate(spiked.model_dump(exclude={"id"}))
+    service.put_rule(database, "loss-spike", unchanged, NOW)  # means what it meant
     [alert] = service.alerts(database, job_id, True, 10).items
     assert (alert.rule, alert.job_name, alert.step) == ("The loss has a spike", "demo", 41)
     ingesting.hear(events_message(job_id, steps(44, 50)))
@@ -64,6 +68,66 @@ def test_the_end_of_a_job_resolves_what_was_wrong_with_it(
     ingesting.hear(ended_message(job_id, "succeeded"))
     assert service.alerts(database, job_id, True, 10).items == ()
     assert [event for event, _ in told(database)].count("opened") == 3
+
+
+def test_the_end_of_a_job_resolves_alerts_of_rules_that_are_no_longer_about_it(
+    ingesting: Ingesting, database: Database, job_id: str
+) -> None:
+    """Nor known to anybody but the table of alerts: the job has nothing wrong and no alarm any more."""
+    add_rule(database, {"kind": "condition", "code": "loss_spike"}, scope={"tag": "a"})
+    ingesting.hear(events_message(job_id, [*steps(1, 40), *steps(41, 41, loss=9.0)]))
+    with database.writing() as session:
+        session.get_one(JobRow, job_id).tags = ""
+    ingesting.hear(events_message(job_id, steps(42, 52)))
+    assert [alert.rule for alert in service.alerts(database, job_id, True, 10).items] == ["mine"]
+    ingesting.hear(ended_message(job_id, "succeeded"))
+    assert service.alerts(database, job_id, True, 10).items == ()
+    assert [event for event, _ in told(database)].count("resolved") == 2
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"scope": {"job": "another"}}, {"when": {"threshold": 7}}])
+def test_a_rule_that_is_changed_closes_what_it_opened_and_begins_anew(
+    ingesting: Ingesting, database: Database, job_id: str, change: dict[str, Any]
+) -> None:
+    when = {"kind": "metric", "metric": "temperature_c", "comparison": "above", "threshold": 5}
+    rule_id = add_rule(database, when)
+    ingesting.hear(events_message(job_id, steps(1, 1, temperature_c=9.0)))
+    assert len(service.alerts(database, job_id, True, 10).items) == 1
+    other = {"name": "mine", **change, "when": when | change.get("when", {})}
+    service.put_rule(database, rule_id, AlertRule.model_validate(other), NOW)
+    assert service.alerts(database, job_id, True, 10).items == ()
+    with database.reading() as session:
+        assert rule_id not in session.get_one(JobRow, job_id).rule_alarms
+    service.put_rule(database, rule_id, AlertRule.model_validate({"name": "mine", "when": when}), NOW)
+    ingesting.hear(events_message(job_id, steps(2, 2, temperature_c=9.0)))
+    assert [alert.step for alert in service.alerts(database, job_id, True, 10).items] == [2]
+
+
+def test_an_alert_comes_after_its_steps_and_knows_the_last_of_them(
+    ingesting: Ingesting, database: Database, job_id: str
+) -> None:
+    ingesting.hear(events_message(job_id, [*steps(1, 40), *steps(41, 43, loss=9.0)]))
+    with database.reading() as session:
+        in_order = select(EventRow).where(EventRow.kind.in_(("step", "alert"))).order_by(EventRow.id)
+        events = session.scalars(in_order).all()
+    assert [event.kind for event in events] == ["step"] * 43 + ["alert"]
+    assert events[-1].payload["job"]["step"] == 43
+
+
+def test_what_another_version_kept_of_rules_costs_no_step(
+    ingesting: Ingesting, database: Database, job_id: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    when = {"kind": "metric", "metric": "temperature_c", "comparison": "above", "threshold": 5}
+    rule_id, unreadable = add_rule(database, when), add_rule(database, when)
+    with database.writing() as session:
+        session.get_one(JobRow, job_id).rule_alarms = {rule_id: {"of": "another version"}}
+        session.get_one(AlertRuleRow, unreadable).when = {"kind": "of another version"}
+    ingesting.hear(events_message(job_id, steps(1, 1, temperature_c=9.0)))
+    ingesting.hear(events_message(job_id, steps(2, 2, temperature_c=9.0)))
+    with database.reading() as session:
+        assert session.get_one(JobRow, job_id).step == 2
+    assert [alert.rule_id for alert in service.alerts(database, job_id, True, 10).items] == [rule_id]
+    assert caplog.text.count(f"the rule {unreadable}") == 1
 
 
 def test_a_loss_that_is_not_a_number_and_the_failure_are_both_told(

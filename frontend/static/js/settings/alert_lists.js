@@ -108,7 +108,7 @@ export function showDeliveries(deliveries, { resend }) {
 
 function outcome({ state, num_tries: tries, last_error: error }) {
   const times = tries === 1 ? "1 try" : `${count(tries)} tries`;
-  if (state === "delivered") return `delivered, ${times}`;
+  if (state === "delivered") return `delivered, ${times}${error && `, ${error}`}`;
   if (state === "given_up") return `given up after ${times}: ${error}`;
   return error ? `${times}: ${error}; tried again` : "on its way";
 }

@@ -32,6 +32,7 @@ from backend.http.headers import SecurityHeaders
 from backend.http.parameters import refuse_unknown_parameters
 from backend.http.services import Services
 from backend.http.static_files import mount_static_files
+from backend.jobs import spec_index
 from backend.jobs.action_routes import router as job_actions_router
 from backend.jobs.desk import Desk
 from backend.jobs.routes import router as jobs_router
@@ -135,6 +136,7 @@ def _start(settings: Settings) -> Services:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     database = Database(settings.resolved_database_url())
     migrate(database)
+    spec_index.add_missing(database)
     ensure_token(settings.token_file, database, time.time())
     uploads = UploadStore(settings.uploads_dir, settings.max_upload_bytes, settings.upload_lifetime_s)
     works = Works(WorkFolder(settings.works_dir))

@@ -9,7 +9,9 @@ from pydantic import Field
 from tunedeck.component import Component
 
 ViewedPage = Literal["runs", "compare"]
-ViewName = Annotated[str, Field(pattern=r"^\S(.{0,78}\S)?$", description="up to 80 characters")]
+# Names are parts of addresses, where a "/" ends one.
+VIEW_NAME_PATTERN = r"^[^\s/]([^/\n]{0,78}[^\s/])?$"
+ViewName = Annotated[str, Field(pattern=VIEW_NAME_PATTERN, description='up to 80 characters, none of them a "/"')]
 
 
 class SaveView(Component):

@@ -13,7 +13,8 @@ from pydantic import Field
 
 from tunedeck.component import Component as Component
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$", description="letters, digits, '.', '_', '-'")]
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$"
+Name = Annotated[str, Field(pattern=NAME_PATTERN, description="letters, digits, '.', '_', '-'")]
 Positive = Annotated[int, Field(ge=1, le=2**40)]
 Priority = Annotated[int, Field(ge=-1000, le=1000)]
 Share = Annotated[float, Field(ge=0.0, lt=1.0)]

@@ -71,7 +71,7 @@ class Reader:
 
 
 class Readings(threading.Thread):
-    """A daemon thread that sends what `read` tells until it is stopped."""
+    """A daemon thread that sends what `read` tells until it is stopped. It outlives any fault of a reading."""
 
     def __init__(self, bus: redis.Redis, read: Callable[[], HostReading | None], interval_s: float) -> None:
         super().__init__(name="readings", daemon=True)
@@ -79,19 +79,34 @@ class Readings(threading.Thread):
         self._read = read
         self._interval_s = interval_s
         self._ending = threading.Event()
+        self._known_faults: set[str] = set()
+        self._is_losing = False
 
     def stop(self) -> None:
         self._ending.set()
 
     def run(self) -> None:
         while not self._ending.wait(self._interval_s):
-            reading = self._read()
-            if reading is None:
-                continue
             try:
-                self._bus.xadd(READINGS_STREAM, {"m": reading.model_dump_json()}, maxlen=MOST_READINGS)
-            except redis.RedisError as fault:
-                logger.debug("a reading is lost: %s", fault)
+                if reading := self._read():
+                    self._send(reading)
+            except Exception as fault:
+                self._tell_once(fault)
+
+    def _send(self, reading: HostReading) -> None:
+        try:
+            self._bus.xadd(READINGS_STREAM, {"m": reading.model_dump_json()}, maxlen=MOST_READINGS)
+        except redis.RedisError as fault:
+            level = logging.DEBUG if self._is_losing else logging.WARNING
+            logger.log(level, "readings are lost until the bus takes them again: %s", fault)
+            self._is_losing = True
+        else:
+            self._is_losing = False
+
+    def _tell_once(self, fault: Exception) -> None:
+        if repr(fault) not in self._known_faults:
+            self._known_faults.add(repr(fault))
+            logger.error("the host cannot be read; this is said once: %s", fault, exc_info=fault)
 
 
 def _handles(nvml: ModuleType | Any, devices: Sequence[Device]) -> dict[int, Any]:

@@ -49,9 +49,9 @@ def after_events(job: JobRow, watch: Watch, capacity_bytes: int) -> None:
     store(job, [condition for condition in found if condition])
 
 
-def silent(job: JobRow, silent_since: float, now: float) -> None:
-    """No event came since then. Times are unix seconds."""
-    sentence = f"No event for {count(now - silent_since)} s, since step {count(job.step)}."
+def silent(job: JobRow, silent_since: float) -> None:
+    """No event came since then (unix seconds). Said once, so the sentence holds no age: it would be wrong soon."""
+    sentence = f"No event since step {count(job.step)}."
     condition = Condition(code="silent", sentence=sentence, step=job.step, since=silent_since)
     store(job, [condition, *(other for other in of_job(job) if other.code != "silent")])
 

@@ -49,7 +49,7 @@ class Silence:
             enabled, now = rules.enabled(session), time.time()
             for job in silent:
                 had = conditions.codes(job)
-                conditions.silent(job, job.heard_at, heard_until)
+                conditions.silent(job, job.heard_at)
                 triggers.tell(session, job, triggers.changes(enabled, job, (), had), now)
             announce_all(session, silent, now)
 

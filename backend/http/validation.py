@@ -9,6 +9,8 @@ from pydantic import BaseModel
 
 from backend.http.known_names import likely_name
 from tunedeck.errors import Problem
+from tunedeck.saved_views import VIEW_NAME_PATTERN
+from tunedeck.spec import NAME_PATTERN
 
 _MENDS = {
     "missing": "add it",
@@ -19,7 +21,7 @@ _MENDS = {
     "greater_than_equal": "use at least {ge}",
     "less_than": "use less than {lt}",
     "less_than_equal": "use at most {le}",
-    "string_pattern_mismatch": "use 1 to 80 letters, digits, '.', '_' or '-', beginning with a letter or digit",
+    "string_pattern_mismatch": "write it as the pattern asks",
     "string_too_long": "use at most {max_length} characters",
     "string_too_short": "use at least {min_length} characters",
     "int_parsing": "give a whole number",
@@ -33,6 +35,10 @@ _MENDS = {
     "string_type": "give a text",
     "model_type": "give an object of its fields",
     "dict_type": "give an object",
+}
+_MENDS_BY_PATTERN = {
+    NAME_PATTERN: "use 1 to 80 letters, digits, '.', '_' or '-', beginning with a letter or digit",
+    VIEW_NAME_PATTERN: "use up to 80 characters, none of them a '/', with no space at either end",
 }
 _SOURCES = ("body", "query", "path", "header", "cookie")
 
@@ -57,7 +63,8 @@ def _problem(fault: Mapping[str, Any], model: type[BaseModel] | None) -> Problem
     if kind == "extra_forbidden" and model is not None and (likely := _likely_spelling(path, model)):
         return Problem(field, value, message, f"did you mean {likely}? Remove or rename it")
     known = {"expected": "", **fault.get("ctx", {})}
-    return Problem(field, value, message, _MENDS.get(kind, "correct the value").format_map(known))
+    mend = _MENDS_BY_PATTERN.get(known.get("pattern", "")) or _MENDS.get(kind, "correct the value").format_map(known)
+    return Problem(field, value, message, mend)
 
 
 def _path(loc: Sequence[int | str]) -> list[str]:

@@ -46,6 +46,8 @@ class LossCurve:
         num_before = step - 1 - (num_kept - 1) * self._stride
         self._num_in_last = num_before if num_kept < len(self._values) else min(num_before, self._num_in_last)
         del self._values[num_kept:]
+        if self._values and self._values[-1] is None:
+            self._num_in_last = 0
 
     def as_stored(self) -> dict[str, Any]:
         if not self._values:
@@ -60,8 +62,7 @@ class LossCurve:
         self._num_in_last = 0
 
     def _halve(self) -> None:
-        if len(self._values) % 2 == 0:
-            self._num_in_last += self._stride
+        """The last stretch is over: the step that did not fit begins a new one in the second half."""
         pairs = zip_longest(self._values[::2], self._values[1::2])
         self._values = [_mean_of(pair) for pair in pairs]
         self._stride *= 2

@@ -51,7 +51,6 @@ class Summary:
                 self.step = event.step
                 self.latest.update(event.metrics)
                 self._average_step_time(event.metrics.get("step_time_s"))
-                self.loss_curve.add(event.step, event.metrics.get("loss"))
             case EvalEvent():
                 self.latest.update(event.metrics)
                 self._compare_validation_loss(event.metrics.get("validation_loss"))
@@ -69,8 +68,12 @@ class Summary:
         self.num_tokens, self.num_trained_tokens = num_tokens, num_trained_tokens
 
     def count(self, event: Event) -> None:
-        """Add the tokens of a step, once. A job that an older version began is counted from its next attempt on."""
-        if not isinstance(event, StepEvent) or self.num_tokens is None or self.num_trained_tokens is None:
+        """Add the loss and the tokens of a step, once. Of a job that an older version began the tokens are counted from
+        its next attempt on."""
+        if not isinstance(event, StepEvent):
+            return
+        self.loss_curve.add(event.step, event.metrics.get("loss"))
+        if self.num_tokens is None or self.num_trained_tokens is None:
             return
         self.num_tokens += int(event.metrics.get("num_tokens") or 0)
         self.num_trained_tokens += int(event.metrics.get("num_trained_tokens") or 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.db.known_jobs import no_such_job
+from backend.db.tables import JobRow
 from backend.jobs import queries
 from backend.jobs.usage import usage_of
 from backend.jobs.views import job_detail
@@ -13,8 +14,7 @@ from tunedeck.views import JobDetail
 
 def detail(session: Session, job_id: str) -> JobDetail:
     """Raises NotFound."""
-    found = queries.with_host(session, job_id)
-    if found is None:
+    job = session.get(JobRow, job_id)
+    if job is None:
         raise no_such_job(job_id)
-    job, _ = found
     return job_detail(job, usage_of(session, [job])[job.id], queries.transitions(session, job_id))

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sqlalchemy import ColumnElement, Select, and_, select, tuple_
+from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.orm import Session, defer
 
-from backend.db.tables import AttemptRow, CheckpointRow, JobRow, TransitionRow
+from backend.db.tables import CheckpointRow, JobRow, TransitionRow
 from backend.jobs.search.conditions import condition_of
 from backend.jobs.search.terms import FieldTerm, Term
 from tunedeck.lifecycle import JobState
@@ -28,12 +28,6 @@ class JobFilter:
     text: str = ""
     archived: Archived = "no"
     ids: tuple[str, ...] = ()
-
-
-def with_host(session: Session, job_id: str) -> tuple[JobRow, str] | None:
-    """The job and the host of its newest attempt ("" without one)."""
-    found = session.execute(_jobs_with_host().where(JobRow.id == job_id)).one_or_none()
-    return None if found is None else (found[0], found[1] or "")
 
 
 def locked(session: Session, job_id: str) -> JobRow | None:
@@ -74,11 +68,6 @@ def checkpoints(session: Session, job_id: str) -> Sequence[CheckpointRow]:
     """Newest first."""
     order = (CheckpointRow.attempt.desc(), CheckpointRow.step.desc(), CheckpointRow.created_at.desc())
     return session.scalars(select(CheckpointRow).where(CheckpointRow.job_id == job_id).order_by(*order)).all()
-
-
-def _jobs_with_host() -> Select[JobRow, str]:
-    newest = and_(AttemptRow.job_id == JobRow.id, AttemptRow.number == JobRow.attempt)
-    return select(JobRow, AttemptRow.host).outerjoin(AttemptRow, newest)
 
 
 def _conditions(wanted: JobFilter, terms: Sequence[Term]) -> Iterator[ColumnElement[bool]]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from backend.db.database import Database
-from backend.db.known_jobs import no_such_job
+from backend.db.known_jobs import require_jobs
 from backend.db.pages import id_cursor, page_of
 from backend.feed.queries import newest_id
 from backend.jobs import queries
@@ -67,6 +67,5 @@ def get(database: Database, job_id: str) -> JobDetail:
 
 def checkpoints(database: Database, job_id: str) -> Page[CheckpointView]:
     with database.reading() as session:
-        if queries.with_host(session, job_id) is None:
-            raise no_such_job(job_id)
+        require_jobs(session, [job_id])
         return Page[CheckpointView](items=tuple(map(checkpoint_view, queries.checkpoints(session, job_id))))

@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, cast
 
-from sqlalchemy import Table, bindparam, delete, select
+from sqlalchemy import Table, bindparam, delete, exists, select
 from sqlalchemy.orm import Session
 
+from backend.db.database import Database
 from backend.db.many_rows import insert_new
-from backend.db.tables import JobSectionRow, SpecValueRow
+from backend.db.tables import JobRow, JobSectionRow, SpecValueRow
 from backend.jobs.search.fields import NOTHING, spec_fields
 from tunedeck.spec import JobSpec
 
 # They are columns of the job itself.
 _OF_THE_JOB = frozenset({"name", "model", "dataset"})
 _MOST_CHARACTERS = 500
-
+_MISSING_AT_ONCE = 200
 
 SPEC_VALUES = cast(Table, SpecValueRow.__table__)
 JOB_SECTIONS = cast(Table, JobSectionRow.__table__)
@@ -85,12 +86,29 @@ def add(session: Session, by_job: Mapping[str, Sections]) -> None:
     wanted = {name: values for sections in by_job.values() for name, values in sections.items()}
     found = session.scalars(_KNOWN, {"sections": list(wanted)}) if wanted else ()
     new = wanted.keys() - set(found)
-    insert_new(session, SPEC_VALUES, value_rows({name: wanted[name] for name in new}))
+    insert_new(session, SPEC_VALUES, _value_rows({name: wanted[name] for name in new}))
     names = ((job_id, name) for job_id, sections in by_job.items() for name in sections)
     insert_new(session, JOB_SECTIONS, [{"section": name, "job_id": job_id} for job_id, name in names])
 
 
-def value_rows(sections: Sections) -> list[dict[str, Any]]:
+def add_missing(database: Database) -> None:
+    """Make jobs found that were stored before there was an index, some at a time: nobody waits long to write."""
+    last_id = ""
+    while job_ids := _without_sections(database, last_id):
+        with database.writing() as session:
+            jobs = select(JobRow.id, JobRow.spec, JobRow.resolved).where(JobRow.id.in_(job_ids)).with_for_update()
+            add(session, {job_id: sections_of(asked, resolved) for job_id, asked, resolved in session.execute(jobs)})
+        last_id = job_ids[-1]
+
+
+def _without_sections(database: Database, after: str) -> Sequence[str]:
+    has_some = exists().where(JobSectionRow.job_id == JobRow.id)
+    query = select(JobRow.id).where(JobRow.id > after, ~has_some).order_by(JobRow.id).limit(_MISSING_AT_ONCE)
+    with database.reading() as session:
+        return session.scalars(query).all()
+
+
+def _value_rows(sections: Sections) -> list[dict[str, Any]]:
     return [{"section": name, **vars(value)} for name, values in sections.items() for value in values]
 
 

@@ -67,9 +67,15 @@ def compact_rows(session: Session, attempt: AttemptRow, rows: Sequence[EventRow]
     """Replace step events by one chunk for each metric, with its outline."""
     events = ((row.step or 0, row.t, row.payload["metrics"]) for row in rows)
     last_event_id = max(row.id for row in rows)
-    for metric, series in points.of_events(events).items():
-        chunk = points.chunk_of(attempt.job_id, attempt.number, metric, series, last_event_id)
-        session.add(chunk)
-        session.flush()  # gives it its id
-        session.add(MetricOutlineRow(chunk_id=chunk.id, points=packed(outline_of(series))))
+    by_metric = points.of_events(events)
+    chunks = [
+        points.chunk_of(attempt.job_id, attempt.number, metric, series, last_event_id)
+        for metric, series in by_metric.items()
+    ]
+    session.add_all(chunks)
+    session.flush()  # gives them their ids
+    session.add_all(
+        MetricOutlineRow(chunk_id=chunk.id, points=packed(outline_of(series)))
+        for chunk, series in zip(chunks, by_metric.values(), strict=True)
+    )
     queries.delete_events(session, [row.id for row in rows])

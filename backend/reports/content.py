@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from backend.db.database import Database
 from backend.events import queries as events
 from backend.jobs import service as jobs
+from backend.metrics import queries as metrics
 from backend.metrics.service import Thinned, thinned
 from tunedeck.views import JobDetail
 
@@ -52,6 +53,7 @@ def _run(database: Database, job_id: str, names: frozenset[str], max_points: int
     _, curves = thinned(database, job_id, names, 0, LAST_STEP, max_points)
     with database.reading() as session:
         rows = events.events_after(session, job_id, 0, _KINDS, MOST_HAPPENINGS + 1)
+        first_steps = metrics.first_steps(session, job_id)
     told = [Happening(row.t, row.attempt, row.kind, _why(row.kind, row.payload)) for row in rows[:MOST_HAPPENINGS]]
     changes = [Happening(each.at, None, each.to_state, f"{each.why} ({each.who})") for each in job.transitions]
     return Run(
@@ -59,7 +61,7 @@ def _run(database: Database, job_id: str, names: frozenset[str], max_points: int
         curves=curves,
         happenings=sorted(told + changes, key=lambda happening: happening.at),
         has_more_happenings=len(rows) > MOST_HAPPENINGS,
-        first_steps=[row.payload["first_step"] for row in rows if row.kind == "plan" and row.attempt > 1],
+        first_steps=[step for attempt, step in sorted(first_steps.items()) if attempt > 1],
     )
 
 

@@ -32,12 +32,16 @@ def outdated(session: Session) -> list[str]:
     return [job_id for job_id, resolved in rows if not _is_readable(resolved)]
 
 
-def fail_outdated(session: Session, job_ids: Iterable[str], now: float) -> None:
-    """Bring those that are so still to `failed`, their devices freed. `now` is unix time in seconds."""
+def fail_outdated(session: Session, job_ids: Iterable[str], now: float) -> list[str]:
+    """Bring those that are so still to `failed`, their devices freed. `now` is unix time in seconds.
+    Returns which these were."""
+    failed = []
     for job_id in job_ids:
         job = session.get_one(JobRow, job_id)
         if job.state in NOT_BEGUN and (missing := unreadable(job)):
             _fail(session, job, missing, now)
+            failed.append(job_id)
+    return failed
 
 
 def _is_readable(resolved: str) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Sequence
 
 import redis
 
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 TICK_S = 1.0
 MESSAGE_PATIENCE_S = 5.0
+# In a line of the log.
+MOST_NAMED = 10
 
 
 class Scheduler:
@@ -89,8 +92,9 @@ class Scheduler:
         with self._database.writing() as session:
             if not self._leadership.holds(session):
                 return False
-            fail_outdated(session, found, now)
-        log.warning("%d jobs of another version cannot be run and have failed: %s", len(found), ", ".join(found))
+            failed = fail_outdated(session, found, now)
+        if failed:
+            log.warning("jobs of another version cannot be run and have failed: %s", _shortened(failed))
         return True
 
     def _decide(self, now: float) -> tuple[list[Dispatch], dict[str, ControlRecord]]:
@@ -118,3 +122,8 @@ class Scheduler:
     def _look(self) -> Situation:
         with self._database.reading() as session:
             return look(session)
+
+
+def _shortened(job_ids: Sequence[str]) -> str:
+    named = ", ".join(job_ids[:MOST_NAMED])
+    return named if len(job_ids) <= MOST_NAMED else f"{named} and {len(job_ids) - MOST_NAMED} more"

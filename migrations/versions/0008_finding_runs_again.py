@@ -1,5 +1,8 @@
 """Tags, notes and the archive, what a search looks at, saved views, the small curve of each row
 
+The index of specs begins empty: the backend fills it when it starts, since how a spec is cut into sections changes with
+the code and a migration must not.
+
 Revision ID: 0008
 Revises: 0007
 """
@@ -9,14 +12,11 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from backend.jobs.spec_index import sections_of, value_rows
-
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-JOBS = sa.table("jobs", sa.column("id"), sa.column("spec", sa.JSON), sa.column("resolved", sa.JSON))
 SEARCHED = ["id", "archived_at", "state", "name", "model", "dataset", "owner", "priority", "tags"]
 
 
@@ -66,22 +66,6 @@ def _make_spec_index() -> None:
         sa.PrimaryKeyConstraint("section", "job_id", name="pk_job_sections"),
     )
     op.create_index("ix_job_sections_job_id", "job_sections", ["job_id"])
-    _index_old_jobs()
-
-
-def _index_old_jobs() -> None:
-    values = sa.table("spec_values", *(sa.column(name) for name in ("section", "path", "text", "number")))
-    parts = sa.table("job_sections", sa.column("section"), sa.column("job_id"))
-    connection = op.get_bind()
-    known: set[str] = set()
-    for job_id, asked, resolved in connection.execute(sa.select(JOBS.c.id, JOBS.c.spec, JOBS.c.resolved)).all():
-        sections = sections_of(asked or {}, resolved or {})
-        if new := {name: section for name, section in sections.items() if name not in known}:
-            connection.execute(sa.insert(values), value_rows(new))
-            known |= new.keys()
-        if sections:
-            rows = [{"section": name, "job_id": job_id} for name in sections]
-            connection.execute(sa.insert(parts), rows)
 
 
 def downgrade() -> None:

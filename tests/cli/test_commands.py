@@ -77,7 +77,7 @@ def test_ls_shows_a_row_a_job_and_asks_for_the_state(service: StandIn) -> None:
     assert header.split() == ["id", "name", "state", "progress", "loss", "eta", "model", "dataset", "tags"]
     assert first.split() == ["j2", "demo", "running", "7/300", "1.25", "1:30", "demo-base", "demo-questions"]
     assert second.split()[2:5] == ["failed", "–", "–"]
-    assert wrong[0] == "j2  No event for 130 s, since step 7."
+    assert wrong[0] == "j2  No event since step 7."
     assert service.asked[0].query["state"] == ["running", "failed"]
 
 
@@ -119,7 +119,7 @@ def test_show_says_what_went_wrong_and_how_it_came_there(service: StandIn) -> No
         "31,000 of about 1,300,000, 12,000 carry loss",
         "2.50 GPU-hours, 5.00 EUR",
         "step 5,",
-        "No event for 130 s",
+        "No event since step 7.",
     ):
         assert text in shown
 

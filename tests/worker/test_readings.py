@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests.support.jobs import facts_of
+from tests.support.readings import reading
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_for
 from tests.worker.orders import HOST
 from tests.worker.test_device_health import Library, device
 from tests.worker.worker_process import WorkerProcess
@@ -16,7 +19,7 @@ from tunedeck.readings import READINGS_STREAM, DeviceReading, HostReading
 from worker import memory_in_use
 from worker.devices import Devices
 from worker.host_facts import host_facts
-from worker.readings import Reader
+from worker.readings import Reader, Readings
 
 
 def test_each_gpu_is_read_with_the_job_that_holds_it_and_what_is_not_told_is_absent() -> None:
@@ -55,7 +58,57 @@ def test_memory_is_that_of_a_container_with_a_limit_without_its_page_cache(
     assert memory_in_use.memory_in_use_bytes() > 1 << 20
 
 
+def test_a_reading_that_fails_is_told_once_and_the_next_one_is_sent(
+    valkey: ValkeyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    faults = iter([OSError("no /proc"), OSError("no /proc"), ValueError("no core"), OSError("no /proc")])
+
+    def read() -> HostReading:
+        if fault := next(faults, None):
+            raise fault
+        return reading("box", 1)
+
+    with valkey.client() as bus:
+        readings = Readings(bus, read, 0.01)
+        readings.start()
+        wait_for(lambda: bus.xlen(READINGS_STREAM), "a reading")
+        readings.stop()
+        readings.join()
+    told = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert [message.rpartition(": ")[2] for message in told] == ["no /proc", "no core"]
+
+
+def test_that_readings_are_lost_is_told_once_until_the_bus_is_back(
+    valkey: ValkeyServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    num_read = 0
+
+    def read() -> HostReading:
+        nonlocal num_read
+        num_read += 1
+        return reading("box", 1)
+
+    def wait_for_more(num_more: int) -> None:
+        wanted = num_read + num_more
+        wait_for(lambda: num_read >= wanted, "readings")
+
+    with valkey.client() as bus:
+        readings = Readings(bus, read, 0.01)
+        bus.set(READINGS_STREAM, "which takes no readings")
+        readings.start()
+        wait_for_more(3)
+        bus.delete(READINGS_STREAM)
+        wait_for(lambda: bus.xlen(READINGS_STREAM), "a reading")
+        bus.set(READINGS_STREAM, "again")
+        wait_for_more(3)
+        readings.stop()
+        readings.join()
+    warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2
+
+
 def test_a_worker_sends_what_it_reads(valkey: ValkeyServer, worker: WorkerProcess) -> None:
     with valkey.client() as bus:
-        [(_, [(_, fields)])] = bus.xread({READINGS_STREAM: "0-0"}, count=1, block=60_000)
+        wait_for(lambda: bus.xlen(READINGS_STREAM), "a reading")
+        [(_, fields)] = bus.xrange(READINGS_STREAM, count=1)
     assert HostReading.model_validate_json(fields["m"]).host == HOST

@@ -33,9 +33,9 @@ def bus(valkey: ValkeyServer) -> Iterator[redis.Redis]:
 
 def test_two_backends_show_the_same_also_one_that_started_later(bus: redis.Redis) -> None:
     first = Readings(bus, Hub())
-    say(bus, reading("a", 2, busy=0.5))
+    say(bus, reading("a", 2, busy=0.5), NOW - 1)
     first.round()
-    say(bus, reading("a", 2, busy=0.9, gpu1="job000001"))
+    say(bus, reading("a", 2, busy=0.9, gpu1="job000001"), NOW)
     first.round()
     late = Readings(bus, Hub())
     late.round()

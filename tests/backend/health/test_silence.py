@@ -42,7 +42,7 @@ def told(database: Database, job_id: str) -> list[str]:
 def test_a_run_without_an_event_for_longer_than_it_may_is_told(database: Database) -> None:
     clock = Clock()
     hearing = listening(clock, LEASE_S + 1)
-    leadership = Leadership(database)
+    leadership = Leadership(database, lease_s=600.0)  # a busy machine must not cost it the lead
     leadership.renew()
     now = hearing.silence_until()
     assert now is not None
@@ -52,7 +52,7 @@ def test_a_run_without_an_event_for_longer_than_it_may_is_told(database: Databas
         slow = add_running_job(session, now, heard_at=now - 125.0, step_time_ema_s=10.0).id
         never = add_running_job(session, now, heard_at=0.0).id
     Silence(database, leadership, hearing).look()
-    assert told(database, quiet) == ["No event for 125 s, since step 40."]
+    assert told(database, quiet) == ["No event since step 40."]
     assert [told(database, job_id) for job_id in (fresh, slow, never)] == [[], [], []]
 
 
@@ -60,7 +60,7 @@ def test_while_the_bus_is_away_nobody_is_silent(database: Database) -> None:
     clock = Clock()
     hearing = listening(clock, LEASE_S + 1)
     hearing.interrupt()
-    leadership = Leadership(database)
+    leadership = Leadership(database, lease_s=600.0)
     leadership.renew()
     with database.writing() as session:
         job_id = add_running_job(session, clock.s, heard_at=clock.s - 1000.0).id

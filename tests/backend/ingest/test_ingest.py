@@ -82,6 +82,7 @@ def test_a_gap_stays_open_until_the_lost_lines_come_again(ingesting: Ingesting, 
     assert stored_steps(database, job_id) == [1, 2, 3, 4, 5]
     with database.reading() as session:
         assert session.get_one(AttemptRow, (job_id, 1)).ingested_seq == 5
+        assert session.get_one(JobRow, job_id).loss_curve["values"] == [1.0, 0.5, 0.33333, 0.25, 0.2]
 
 
 def test_a_replaced_attempt_a_finished_one_and_an_unknown_job_are_not_heard(

@@ -55,6 +55,13 @@ def test_a_stretch_that_a_new_attempt_begins_in_is_averaged_over_both() -> None:
     assert curve.as_stored()["values"] == [4.0] * 15 + [3.0]
 
 
+def test_a_stretch_without_a_finite_loss_does_not_count_after_a_cut() -> None:
+    curve = curve_of([5.0] * 80 + [math.nan] * 4)
+    curve.cut_from(83)
+    curve.add(83, 3.0)
+    assert curve.as_stored()["values"] == [5.0] * 20 + [3.0]
+
+
 def test_missing_steps_leave_a_gap() -> None:
     curve = LossCurve({})
     curve.add(1, 3.0)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from backend.db.database import Database
 from backend.db.tables import JobRow, JobSectionRow, SpecValueRow
+from backend.jobs import spec_index
 from backend.jobs.search.fields import Kind, spec_fields
 from backend.jobs.search.terms import read_terms
 from tests.support.backend import SPEC
@@ -113,6 +114,22 @@ def test_equal_sections_are_stored_once(stocked: TestClient) -> None:
     stocked.post(JOBS, json={**SPEC, "name": "third", "optimizer": {"lr": 0.5}})
     num_of_optimizer = sum(path.startswith("optimizer.") for path in spec_fields())
     assert num_values() == before + num_of_optimizer
+
+
+@pytest.mark.any_database
+def test_jobs_that_were_stored_before_the_index_are_found_after_a_start(
+    three: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spec_index, "_MISSING_AT_ONCE", 1)
+    database: Database = three.app.state.services.database  # type: ignore[attr-defined]
+    hen = select(JobRow.id).where(JobRow.name == "hen")
+    with database.writing() as session:
+        session.execute(delete(JobSectionRow).where(JobSectionRow.job_id.not_in(hen)))
+        session.execute(delete(SpecValueRow))
+    for _ in range(2):
+        spec_index.add_missing(database)
+        found = three.get(JOBS, params={"q": "lr>0"}).json()["items"]
+        assert {job["name"] for job in found} == {"fox-small", "fox-large"}, "the index of hen is not touched"
 
 
 @pytest.mark.any_database

@@ -15,6 +15,7 @@ from fastapi.testclient import TestClient
 
 from backend.db.database import Database
 from backend.db.tables import EventRow
+from backend.reports import content
 from tests.support.jobs import add_running_job
 from tunedeck.spec import JobSpec
 
@@ -57,11 +58,15 @@ def _metrics(step: int) -> dict[str, float | None]:
     }
 
 
-def charts_in(report: str) -> dict[str, dict[str, Any]]:
+def values_in(report: str) -> dict[str, Any]:
     packed = re.search(r'<script type="text/plain" id="values">([^<]*)</script>', report)
     assert packed
-    charts = json.loads(gzip.decompress(base64.b64decode(packed[1])))["charts"]
-    return {chart["title"]: chart for chart in charts}
+    values: dict[str, Any] = json.loads(gzip.decompress(base64.b64decode(packed[1])))
+    return values
+
+
+def charts_in(report: str) -> dict[str, dict[str, Any]]:
+    return {chart["title"]: chart for chart in values_in(report)["charts"]}
 
 
 def test_every_spike_is_drawn_and_what_was_never_told_has_no_chart(client: TestClient) -> None:
@@ -104,6 +109,20 @@ def test_runs_are_compared_with_their_differences_and_the_best_of_each_column(cl
     assert re.findall(r'<td class="num best">([^<]+)</td>', answer.text) == ["1.000"]
     assert [line["label"] for line in charts_in(answer.text)["Training loss"]["lines"]] == ["slow", "fast"]
     assert 'filename="comparison.html"' in answer.headers["content-disposition"]
+
+
+def test_each_new_attempt_is_marked_also_where_more_has_happened_than_is_listed(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "MOST_HAPPENINGS", 1)
+    job_id = add_run(client, 9)
+    with database_of(client).writing() as session:
+        for attempt, step in ((2, 7), (3, 4)):
+            plan = {"kind": "plan", "train_iters": 9, "first_step": step, "facts": {}}
+            session.add(EventRow(job_id=job_id, attempt=attempt, seq=1, kind="plan", t=1.0, payload=plan))
+    report = client.get(f"/api/v1/jobs/{job_id}/report.html").text
+    assert values_in(report)["starts"] == [{"run": 0, "steps": [7, 4]}]
+    assert "Later events of the engine are left out." in report
 
 
 def test_its_size_is_told_before_it_is_fetched(client: TestClient) -> None:

@@ -34,6 +34,9 @@ def test_a_view_is_saved_listed_overwritten_on_purpose_and_deleted(client: TestC
 
 def test_what_is_no_view_is_refused(client: TestClient) -> None:
     assert client.put(f"{VIEWS}/cluster/x", json={"query": ""}).status_code == 422
-    assert client.put(f"{VIEWS}/runs/{'x' * 81}", json={"query": ""}).status_code == 422
+    for name in ("x" * 81, "a%0Ab", "x%20"):
+        refusal = client.put(f"{VIEWS}/runs/{name}", json={"query": ""})
+        assert (refusal.status_code, "none of them a '/'" in refusal.json()["error"]["mend"]) == (422, True)
+    assert client.put(f"{VIEWS}/runs/fp8%2Fbf16", json={"query": ""}).status_code == 404
     assert client.put(f"{VIEWS}/runs/x", json={"query": "a b"}).status_code == 422
     assert client.put(f"{VIEWS}/runs/x", json={"query": "//stranger?a"}).status_code == 422

@@ -41,7 +41,7 @@ class Ticking:
 
     def __init__(self, database: Database, server: ValkeyServer, folder: Path, listened_s: float = 3600.0) -> None:
         settings = Settings(data_dir=folder, redis_url=server.url, lease_s=15.0)
-        leadership = Leadership(database)
+        leadership = Leadership(database, lease_s=600.0)  # a busy machine must not cost it the lead
         leadership.renew()
         self.bus = connect(server.url)
         self.scheduler = Scheduler(settings, database, self.bus, leadership, heard_for(listened_s))

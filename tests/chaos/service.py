@@ -120,6 +120,8 @@ class Service:
             "resources": {"num_devices": num_processes},
             **sections,
         }
+        # A backend that was started again stores what the bus holds, and so ends the trial before, before it listens.
+        wait_for(self._answers, "a backend that listens")
         with self.client() as client:
             return client.submit(spec).id
 

@@ -75,9 +75,8 @@ def _measure(name: str, work: Workload, machine: Machine, folder: Path, peer: Ro
         print(json.dumps(measure_reporting(work, folder)), flush=True)
         return None
     precision, *levers = rest.split("+") if rest else ["bf16" if torch.cuda.is_available() else "fp32"]
-    is_traced = torch.cuda.is_available()
     measure: dict[str, Callable[[], Measured]] = {
-        "ours": lambda: measure_ours(work, precision, levers, folder, is_traced=is_traced),
+        "ours": lambda: measure_ours(work, precision, levers, folder),
         "bare": lambda: measure_bare(work, precision, folder),
         "hf": lambda: measure_hugging_face(work, folder, is_compiled=False),
         "hf-compiled": lambda: measure_hugging_face(work, folder, is_compiled=True),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -32,17 +31,17 @@ from worker.engine.weights.load import _assign
 from worker.engine.whereabouts import Whereabouts
 
 
-def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, *, is_traced: bool) -> Measured:
+def measure_ours(work: Workload, precision: str, levers: list[str], root: Path) -> Measured:
     """Train `work` as a job would be. Collective over the ranks of torchrun."""
     spec = job_of(work, precision, levers)
-    if is_traced:
+    if torch.cuda.is_available():
         num_steps = spec.batching.train_iters + WatchedLoop.NUM_TRACED
         spec = spec.model_copy(update={"batching": spec.batching.model_copy(update={"train_iters": num_steps})})
     folder = RunFolder(root)
     folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
     with pulled(levers), prepared(spec, folder) as (setup, steps):
         with open_tracking(spec, folder) as tracking:
-            loop = WatchedLoop(setup, tracking, steps, is_traced=is_traced)
+            loop = WatchedLoop(setup, tracking, steps, is_traced=torch.cuda.is_available())
             loop.run()
         layout = layout_text(spec)
         peak = max(step["peak_memory_bytes"] for step, _ in steps)
@@ -52,7 +51,7 @@ def measure_ours(work: Workload, precision: str, levers: list[str], root: Path, 
         steps=[Step(told["step_time_s"], batch.work, batch.num_padded_tokens) for told, batch in counted],
         peak_bytes=peak,
         layout=layout,
-        **(trace_shares(loop.trace) if loop.trace.exists() and int(os.environ.get("RANK", "0")) == 0 else {}),
+        **loop.shares,
         waiting_share=sum(each["data_time_s"] + each["wait_time_s"] for each in told)
         / sum(each["step_time_s"] for each in told),
     )
@@ -72,9 +71,9 @@ Steps = list[tuple[dict[str, float], Batch]]
 class WatchedLoop(TrainingLoop):
     """Keeps what was told of each step, with its batch, and ends without a checkpoint of some ten gigabytes.
 
-    With `is_traced` the device's work in the last steps is recorded, and nothing of the host's: that would slow it
-    down, and the device with it. They come after those that count, as launches stay slower once there was a recording.
-    The engine's own profiler is not used, for it makes steps wait for each other. Only rank 0 records.
+    With `is_traced` the device's work in the last steps is recorded, for `shares`, and nothing of the host's: that
+    would slow it down, and the device with it. They come after those that count, as launches stay slower once there
+    was a recording. The engine's own profiler is not used, for it makes steps wait for each other. Only rank 0 records.
     """
 
     NUM_TRACED = 3
@@ -84,7 +83,7 @@ class WatchedLoop(TrainingLoop):
         self._observer = KeepingObserver(setup, tracking, steps)
         self._is_traced = is_traced and torch.distributed.get_rank() == 0
         self._profiler = torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA])
-        self.trace = setup.attempt.folder.root / "trace.json"
+        self.shares: dict[str, float] = {}
 
     def _one_step(self, batches: BatchStream) -> bool:
         last = self._spec.batching.train_iters
@@ -94,7 +93,9 @@ class WatchedLoop(TrainingLoop):
         if self._is_traced and self._step == last:
             torch.cuda.synchronize()
             self._profiler.stop()
-            self._profiler.export_chrome_trace(str(self.trace))
+            trace = self._setup.attempt.folder.root / "trace.json"
+            self._profiler.export_chrome_trace(str(trace))
+            self.shares = trace_shares(trace)
         return stopped
 
     def _save_last(self) -> None:

@@ -24,11 +24,8 @@ REPEATS = 500
 
 def report_cost_s(architecture: Architecture, platform: Platform, batch: Batch, folder: Path) -> float:
     """Seconds of one report. Process groups must exist."""
-    yardstick, monitor, group = (
-        Yardstick.of(architecture, platform),
-        open_monitor(platform.device),
-        host_group(platform),
-    )
+    yardstick, group = Yardstick.of(architecture, platform), host_group(platform)
+    monitor = open_monitor(platform.device)
     with EventLog(folder / "reporting.jsonl") as log, contextlib.redirect_stdout(io.StringIO()):
         start = time.perf_counter()
         for step in range(1, REPEATS + 1):

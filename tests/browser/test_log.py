@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Attempt
 from tests.browser.scripted_worker import ScriptedAttempt
@@ -44,6 +44,20 @@ def test_the_log_follows_and_stops_following_when_asked(page: Page, run: Scripte
     run.log(["line 802"])
     expect(page.locator("#log-note")).to_have_text("802 lines")
     expect(lines.first).to_have_text("line 1")
+
+
+def test_a_line_that_is_told_while_others_are_fetched_is_shown(page: Page, run: ScriptedAttempt) -> None:
+    held: list[Route] = []
+    page.route("**/logs?first_line=1&*", held.append, times=1)
+    run.log(["line 1", "line 2"])
+    page.goto(f"/runs/{run.job_id}#logs")
+    lines = page.locator("#log-lines li")
+    expect(lines).to_have_text(["…", "…"])
+    run.log(["line 3"])
+    expect(page.locator("#log-note")).to_have_text("3 lines")
+    (route,) = held
+    route.fulfill(json={"attempt": 1, "first_line": 1, "lines": ["line 1", "line 2"], "num_lines": 2})
+    expect(lines).to_have_text(["line 1", "line 2", "line 3"])
 
 
 def test_a_long_log_has_elements_only_for_what_is_seen(page: Page, run: ScriptedAttempt) -> None:

@@ -180,7 +180,8 @@ def _listed(folder: Path) -> CachedTokensView | None:
         num_trained_tokens=figures.num_trained_tokens,
         size_bytes=size_bytes,
         created_at=entry.created_at,
-        last_used_at=last_used_at,
+        # A file system's clock ticks a few milliseconds behind the processor's.
+        last_used_at=max(last_used_at, entry.created_at),
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from bench.engine.eight_gpus.torchrun import under_torchrun
 from bench.engine.eight_gpus.tries import RECIPE_TENSOR_PARALLEL, Try, guesses_8b, guesses_30b_a3b, layouts
 from bench.engine.eight_gpus.twins import compare_twins, write_random_weights
 from bench.engine.jobs import Workload
@@ -54,13 +55,13 @@ def _run(tried: Try, arguments: argparse.Namespace) -> list[dict[str, Any]]:
         "steps": arguments.steps,
         "warm-up": arguments.warm_up,
     }
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
-        *("--nproc-per-node", str(arguments.num_devices), "-m", "bench.engine"),
+    command = under_torchrun(
+        arguments.num_devices,
+        "bench.engine",
         *("--model", tried.model, "--data", arguments.data, "--tokenizer", arguments.tokenizer),
         *("--folder", str(folder), "--rows", *tried.rows, *settings),
         *(f"--{name}={number}" for name, number in numbers.items()),
-    ]
+    )
     print(json.dumps({"try": tried.name}), flush=True)
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=TRY_TIMEOUT_S, check=False)
     told = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
@@ -90,9 +91,18 @@ def _twins(arguments: argparse.Namespace) -> bool:
     model = Path(arguments.weights or write_shape(arguments.model, Path(arguments.tokenizer), drawn))
     if not list(model.glob("*.safetensors")):
         write_random_weights(model)
-    data = Path(arguments.data).resolve()
-    numbers = (arguments.num_devices, 1, arguments.max_tokens[-1], arguments.global_batch_size, 0, 0, 1)
-    work = Workload(arguments.model, model.resolve(), data, *numbers)
+    work = Workload(
+        shape=arguments.model,
+        model=model.resolve(),
+        data=Path(arguments.data).resolve(),
+        num_devices=arguments.num_devices,
+        tensor_model_parallel_size=1,
+        max_tokens_per_gpu=arguments.max_tokens[-1],
+        global_batch_size=arguments.global_batch_size,
+        num_steps=0,
+        num_warm_up=0,
+        threads=1,
+    )
     largest = min(RECIPE_TENSOR_PARALLEL, arguments.num_devices)
     all_met = True
     for precision in ("bf16", "fp8-blockwise") if torch.cuda.is_available() else ("fp32",):

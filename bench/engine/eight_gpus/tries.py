@@ -53,11 +53,9 @@ def guesses_8b() -> list[Try]:
 def guesses_30b_a3b() -> list[Try]:
     model = "qwen3-30b-a3b"
 
-    def experts(parallel: int, expert_tensor: int = 1) -> dict[str, Any]:
-        return {
-            "parallelism.expert_model_parallel_size": parallel,
-            "parallelism.expert_tensor_parallel_size": expert_tensor,
-        }
+    def experts(parallel: int) -> dict[str, Any]:
+        sizes = {"expert_model_parallel_size": parallel, "expert_tensor_parallel_size": 1}
+        return {f"parallelism.{name}": size for name, size in sizes.items()}
 
     small = f"{FP8}+{SMALLER_MOMENTS}"
     return [

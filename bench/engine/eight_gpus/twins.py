@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+from bench.engine.eight_gpus.torchrun import under_torchrun
 from bench.engine.jobs import Workload, job_of
 
 NUM_STEPS = 50
@@ -57,16 +58,9 @@ def _losses(work: Workload, precision: str, folder: Path, checkpoint: Path | Non
     (folder / "control").mkdir(parents=True)
     file = folder / "spec.json"
     file.write_text(spec.model_dump_json())
-    launcher = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node",
-        str(work.num_devices),
-    ]
     resume = ["--resume-from", str(checkpoint)] if checkpoint else []
-    subprocess.run([*launcher, "-m", "worker.engine", str(file), str(folder), *resume], check=True, stdout=sys.stderr)
+    command = under_torchrun(work.num_devices, "worker.engine", str(file), str(folder), *resume)
+    subprocess.run(command, check=True, stdout=sys.stderr)
     events = map(json.loads, (folder / "events.jsonl").read_text().splitlines())
     return [event["metrics"]["loss"] for event in events if event["kind"] == "step"]
 

@@ -101,8 +101,8 @@ def test_the_newest_migration_is_known_by_its_name(empty: Database) -> None:
     assert scripts.get_heads() == [newest_revision()]
 
 
-def test_two_backends_that_start_at_once_both_find_the_schema(empty_url: str) -> None:
-    databases = [Database(empty_url) for _ in range(2)]
+def test_backends_that_start_at_once_all_find_the_schema(empty_url: str) -> None:
+    databases = [Database(empty_url) for _ in range(4)]
     failures: list[BaseException] = []
 
     def start(database: Database) -> None:

@@ -15,6 +15,8 @@ from torch.nn import Module
 
 _LARGEST = {"scaling_fwd": 448.0, "scaling_bwd": 57344.0}
 _E4M3 = 448.0
+# By their names in tunedeck/metrics.py, as fp8_health tells them.
+FP8_METRICS = ("fp8_largest_amax", "fp8_smallest_scale", "fp8_saturated_share")
 
 
 def fp8_health(chunks: Iterable[Module], *, is_hybrid: bool) -> Tensor | None:

@@ -12,10 +12,14 @@ from torch.profiler import ProfilerActivity
 
 
 class ProfilerWindow:
-    """Records the steps from `start` to before `end`; both 0: none. `step_begins` and `step_ended` frame every step."""
+    """Records the steps from `start` to before `end`; both 0: none. `step_begins` and `step_ended` frame every step.
 
-    def __init__(self, folder: Path, start: int, end: int) -> None:
+    Every rank knows the window; those that do not record (`records`) leave nothing.
+    """
+
+    def __init__(self, folder: Path, start: int, end: int, *, records: bool = True) -> None:
         self._folder = folder
+        self._records = records
         self._start, self._end = start, end
         self._profiler: torch.profiler.profile | None = None
         self._first_step = 0
@@ -25,7 +29,7 @@ class ProfilerWindow:
 
     def step_begins(self, step: int) -> None:
         # A run that is resumed inside the window records the rest of it.
-        if self._profiler is None and self.covers(step):
+        if self._records and self._profiler is None and self.covers(step):
             self._first_step = step
             self._profiler = torch.profiler.profile(activities=activities(), record_shapes=True)
             self._profiler.start()

@@ -46,9 +46,9 @@ class Tracking:
 def open_tracking(spec: ResolvedSpec, folder: RunFolder) -> Iterator[Tracking]:
     """Everything that `spec.tracking` asks for. Raises SpecInvalid where a library for it is not installed."""
     wanted, is_first = spec.tracking, torch.distributed.get_rank() == 0
-    start, end = (wanted.profile_step_start, wanted.profile_step_end) if is_first else (0, 0)
+    window = ProfilerWindow(folder.profile, wanted.profile_step_start, wanted.profile_step_end, records=is_first)
     history = MemoryHistory(folder.memory, torch.distributed.get_rank()) if wanted.record_memory_history else None
-    tracking = Tracking(_curves(spec, folder) if is_first else [], ProfilerWindow(folder.profile, start, end))
+    tracking = Tracking(_curves(spec, folder) if is_first else [], window)
     try:
         yield tracking
     finally:

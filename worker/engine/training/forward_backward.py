@@ -67,7 +67,8 @@ def _forward_step(microbatches: Iterator[Microbatch], model: Any) -> tuple[Tenso
 
 
 def _loss(microbatch: Microbatch, loss_sum: Tensor) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-    """(weighted sum of losses, its divisor as int32, what is logged), of this rank alone: Megatron reduces."""
+    """(weighted sum of losses, its divisor as int32, what is logged), of this rank alone. Megatron wants the divisor
+    and adds it up; it divides by nothing (data_parallel.py)."""
     # Filled on the device: a tensor made on the host and copied there would make the host wait for the forward pass.
     denominator = torch.full((), microbatch.loss_denominator, dtype=torch.int, device=loss_sum.device)
     return loss_sum, denominator, {"loss_sum": loss_sum.detach()}

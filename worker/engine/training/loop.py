@@ -21,6 +21,7 @@ from worker.engine.checkpoint.checkpoints import Checkpoints
 from worker.engine.checkpoint.load import load
 from worker.engine.checkpoint.state import Position
 from worker.engine.data import Batch, BatchStream
+from worker.engine.fp8 import FP8_METRICS
 from worker.engine.tracking import Tracking
 from worker.engine.training.data_parallel import gather_params, zero_gradients
 from worker.engine.training.expert_losses import ExpertLosses
@@ -33,7 +34,6 @@ from worker.engine.training.setup import Setup
 from worker.engine.training.step_clock import StepClock
 
 Outcome = Literal["succeeded", "stopped"]
-_FP8_METRICS = ("fp8_largest_amax", "fp8_smallest_scale", "fp8_saturated_share")
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ class TrainingLoop:
         self._step += 1
         stopped = self._settle(before)
         if stopped or not self._may_run_ahead():
-            stopped = self._catch_up() or stopped
+            stopped = self._settle(self._under_way) or stopped
+            self._under_way = None
         return stopped
 
     def _begin(self, batches: BatchStream, before: _UnderWay | None) -> _UnderWay:
@@ -148,15 +149,13 @@ class TrainingLoop:
             return False
         if any(self._observer.must_see_alone(step) for step in (self._step, self._step + 1)):
             return False
-        return not (self._is_first() or self._is_done() or self._evaluates_now() or self._saves_now())
-
-    def _catch_up(self) -> bool:
-        """Wait for the step under way, if one is, and tell of it. Returns whether the run shall stop."""
-        under_way, self._under_way = self._under_way, None
-        return self._settle(under_way)
+        evaluation, checkpointing = self._spec.evaluation, self._spec.checkpointing
+        is_looked_at = self._is_due(evaluation.eval_interval) or self._is_due(checkpointing.save_interval)
+        return not (is_looked_at or self._is_first() or self._is_done())
 
     def _settle(self, ended: _UnderWay | None) -> bool:
-        """Raises LossNotFinite, always before a bad gradient can reach a checkpoint."""
+        """Wait for a step and tell of it, if there is one. Returns whether the run shall stop. Raises LossNotFinite,
+        always before a bad gradient can reach a checkpoint."""
         if ended is None:
             return False
         self._whereabouts.at("waiting for the device", ended.step, is_timed=True)
@@ -171,7 +170,7 @@ class TrainingLoop:
         self._check_finite("gradient norm", grad_norm, ended.step)
         others = self._expert_losses.told(ended.expert_losses)
         if ended.fp8_health is not None:
-            others |= zip(_FP8_METRICS, ended.fp8_health.tolist(), strict=True)
+            others |= zip(FP8_METRICS, ended.fp8_health.tolist(), strict=True)
         return StepResult(loss, grad_norm, ended.lr, others)
 
     def _check_finite(self, name: str, value: float, step: int) -> None:
@@ -184,20 +183,16 @@ class TrainingLoop:
     def _between_steps(self) -> None:
         if self._is_first() and self._saves_before_the_end():
             self._checkpoints.prepare()
-        if self._evaluates_now():
+        if self._is_due(self._spec.evaluation.eval_interval):
             self._evaluate()
-        if self._saves_now():
+        if self._is_due(self._spec.checkpointing.save_interval):
             self._save()
 
     def _is_first(self) -> bool:
         return self._step == self._setup.start.step + 1
 
-    def _evaluates_now(self) -> bool:
-        interval = self._spec.evaluation.eval_interval
-        return bool(interval) and self._step % interval == 0 and self._step != self._spec.batching.train_iters
-
-    def _saves_now(self) -> bool:
-        interval = self._spec.checkpointing.save_interval
+    def _is_due(self, interval: int) -> bool:
+        """Whether what is done every `interval` steps, 0 for never, is done now; after the last step all is anyway."""
         return bool(interval) and self._step % interval == 0 and self._step != self._spec.batching.train_iters
 
     def _saves_before_the_end(self) -> bool:

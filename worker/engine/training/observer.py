@@ -39,8 +39,7 @@ class StepObserver:
     def must_see_alone(self, step: int) -> bool:
         """Whether this step is looked at so closely that no other may be under way. The same on all ranks, though
         one alone looks."""
-        tracking = self._setup.attempt.spec.tracking
-        return self._proof.is_wanted or tracking.profile_step_start <= step < tracking.profile_step_end
+        return self._proof.is_wanted or self._tracking.window.covers(step)
 
     def health(self) -> torch.Tensor | None:
         """How well the FP8 scales fit now, on the device."""

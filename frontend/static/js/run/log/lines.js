@@ -9,8 +9,10 @@ const BLOCK = 500;
 const RETRY_MS = 2000;
 const MOST_BLOCKS = 40;
 
+/** @typedef {{lines: string[], isComing: boolean}} Block its first lines, maybe not all of them yet */
+
 export class LogLines {
-  /** @type {Map<number, string[] | null>} by the number of the block; null: on its way */ #blocks = new Map();
+  /** @type {Map<number, Block>} by the number of the block */ #blocks = new Map();
   numLines = 0;
   attempt = 0;
 
@@ -22,9 +24,10 @@ export class LogLines {
 
   /** The text of line `number`, from 1; null while it is on its way. */
   line(number) {
-    const block = Math.floor((number - 1) / BLOCK);
-    if (!this.#blocks.has(block)) this.#fetch(block);
-    return this.#blocks.get(block)?.[(number - 1) % BLOCK] ?? null;
+    const { block, at } = placeOf(number);
+    const text = this.#blocks.get(block)?.lines[at] ?? null;
+    if (text === null) this.#fetch(block);
+    return text;
   }
 
   /** Ask how long the log is. Raises ApiError. @param {number} attempt 0: the newest */
@@ -44,31 +47,37 @@ export class LogLines {
   }
 
   #put(number, text) {
-    const [block, at] = [Math.floor((number - 1) / BLOCK), (number - 1) % BLOCK];
-    if (at === 0 && !this.#blocks.has(block)) this.#keep(block, []);
+    const { block, at } = placeOf(number);
+    if (at === 0 && !this.#blocks.has(block)) this.#keep(block, { lines: [], isComing: false });
     const held = this.#blocks.get(block);
-    if (held && at === held.length) held.push(text);
-    // A block that is on its way, or that lacks lines before this one, is fetched again when it is next looked at.
-    else if (held && at > held.length) this.#blocks.delete(block);
+    if (held && at <= held.lines.length) held.lines[at] = text;
   }
 
   async #fetch(block) {
-    this.#keep(block, null);
+    const held = this.#blocks.get(block) ?? { lines: [], isComing: false };
+    if (held.isComing) return;
+    held.isComing = true;
+    this.#keep(block, held);
     const wanted = { first_line: block * BLOCK + 1, limit: BLOCK, attempt: this.attempt };
     const answer = await get(`/jobs/${this.jobId}/logs`, wanted).catch(() => null);
+    held.isComing = false;
     // Without an answer the lines stay dots, and are asked for again a little later if they are still looked at.
     if (!answer) {
-      this.#blocks.delete(block);
       setTimeout(this.onChange, RETRY_MS);
       return;
     }
-    if (answer.attempt === this.attempt) this.#keep(block, [...answer.lines]);
+    // Lines that the stream told meanwhile may be newer than the answer.
+    if (answer.lines.length > held.lines.length) held.lines = [...answer.lines];
     this.onChange();
   }
 
-  #keep(block, lines) {
+  #keep(block, held) {
     this.#blocks.delete(block);
-    this.#blocks.set(block, lines);
+    this.#blocks.set(block, held);
     if (this.#blocks.size > MOST_BLOCKS) this.#blocks.delete(this.#blocks.keys().next().value);
   }
+}
+
+function placeOf(number) {
+  return { block: Math.floor((number - 1) / BLOCK), at: (number - 1) % BLOCK };
 }

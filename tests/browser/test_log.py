@@ -48,7 +48,7 @@ def test_the_log_follows_and_stops_following_when_asked(page: Page, run: Scripte
 
 def test_a_line_that_is_told_while_others_are_fetched_is_shown(page: Page, run: ScriptedAttempt) -> None:
     held: list[Route] = []
-    page.route("**/logs?first_line=1&*", held.append, times=1)
+    page.route("**/logs?first_line=1&*", lambda route: held.append(route), times=1)
     run.log(["line 1", "line 2"])
     page.goto(f"/runs/{run.job_id}#logs")
     lines = page.locator("#log-lines li")

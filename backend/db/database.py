@@ -50,8 +50,10 @@ class Database:
 
     @contextmanager
     def connecting(self) -> Iterator[Connection]:
-        """A bare connection in a writing transaction: for migrations only."""
+        """A bare connection in a writing transaction: for migrations only, which may think for as long as they need."""
         with self._having_turn(), _translated(), self._writing_engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
             yield connection
 
     def check(self) -> None:

@@ -24,7 +24,7 @@ from backend.db.database import Database
 from backend.db.tables import JobNotesRow
 from backend.jobs.spec_index import sections_of, store
 from backend.jobs.tags import stored_tags
-from bench.queue.databases import Kind
+from bench.queue.databases import KINDS, Kind
 from bench.queue.service import Service, service
 from tests.support.jobs import add_attempt, add_job
 from tests.support.resolved import resolved_json
@@ -153,9 +153,9 @@ def _curve(chance: random.Random) -> Iterator[float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.dashboard.runs_list")
-    parser.add_argument("databases", nargs="*", default=("sqlite", "postgresql"), choices=("sqlite", "postgresql"))
+    parser.add_argument("databases", nargs="*", choices=KINDS, help="none: all")
     rows = []
-    for kind in parser.parse_args().databases:
+    for kind in parser.parse_args().databases or KINDS:
         rows.append(measure(kind))
         print(json.dumps(rows[-1]), flush=True)
     return 0 if not any(row["missed"] for row in rows) else 1

@@ -12,15 +12,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from bench.queue import posting, scale, starting
-from bench.queue.databases import Kind
+from bench.queue.databases import KINDS
 
 SUBJECTS = ("posting", "starting", "scale")
-KINDS: tuple[Kind, ...] = ("postgresql", "sqlite")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.queue", description="what the queue can take")
-    parser.add_argument("subjects", nargs="*", choices=SUBJECTS, default=SUBJECTS, metavar="SUBJECT")
+    parser.add_argument("subjects", nargs="*", choices=SUBJECTS, metavar="SUBJECT", help="none: all")
     parser.add_argument("--databases", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long a full cluster is watched")
     parser.add_argument("--requests", type=int, default=1_000, help="how many jobs a round posts")
@@ -34,12 +33,13 @@ def main() -> int:
 
 
 def _rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
+    subjects = arguments.subjects or SUBJECTS
     for kind in arguments.databases:
-        if "posting" in arguments.subjects:
+        if "posting" in subjects:
             yield posting.measure(kind, arguments.requests)
-        if "starting" in arguments.subjects:
+        if "starting" in subjects:
             yield from starting.measure(kind, arguments.jobs)
-        if "scale" in arguments.subjects:
+        if "scale" in subjects:
             yield scale.measure(kind, scale.FULL if kind == "postgresql" else scale.TENTH, arguments.seconds)
 
 

@@ -10,6 +10,7 @@ from typing import Literal
 from tests.support.postgres import TEMPLATE, running_postgres
 
 Kind = Literal["sqlite", "postgresql"]
+KINDS: tuple[Kind, ...] = ("postgresql", "sqlite")
 
 
 @contextmanager

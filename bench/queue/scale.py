@@ -59,6 +59,8 @@ def _stock(made: Service, kind: Kind, hosts: list[str], num_queued: int, workers
     """Full hosts and a queue, straight into the database."""
     now = time.time()
     database = Database(made.settings.resolved_database_url())
+    # Before the transaction: PostgreSQL ends one in which nothing is said for a few seconds.
+    waiting = [job_row(now, "cuda", SIZES[number % len(SIZES)]) for number in range(num_queued)]
     with database.writing() as session, session.no_autoflush:
         for host in hosts:
             add_host(session, now, name=host, num_devices=NUM_GPUS)
@@ -66,7 +68,7 @@ def _stock(made: Service, kind: Kind, hosts: list[str], num_queued: int, workers
                 job = add_job(session, now, "cuda", num_devices, state="running", attempt=1, started_at=now)
                 add_attempt(session, job.id, 1, now, host=host, num_devices=num_devices, lease_expires_at=now + 120)
                 workers.begin(job.id, 1, host)
-        session.add_all([job_row(now, "cuda", SIZES[number % len(SIZES)]) for number in range(num_queued)])
+        session.add_all(waiting)
     if kind == "postgresql":
         _tend(database)
     database.close()

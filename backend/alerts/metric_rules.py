@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from backend.alerts.rules import Rule
 from backend.db.tables import JobRow
+from backend.health import parts
 from backend.health.alarm import Alarm
 from frontend.filters import count, number
 from tunedeck.alerts import WhenMetric
@@ -29,11 +30,11 @@ def changes(job: JobRow, by_metric: Sequence[tuple[Rule, WhenMetric]], events: S
     """What begins and ends with `events`; how far each rule is stays in `job.rule_alarms`."""
     if not by_metric:
         return
-    alarms = {rule.row.id: Alarm.of(job.rule_alarms.get(rule.row.id)) for rule, _ in by_metric}
+    alarms = {rule.row.id: parts.of(Alarm, job.rule_alarms.get(rule.row.id)) for rule, _ in by_metric}
     for event in events:
         if isinstance(event, StepEvent | EvalEvent):
             yield from _judged(job, by_metric, alarms, event)
-    job.rule_alarms = {rule_id: asdict(alarm) for rule_id, alarm in alarms.items() if alarm != Alarm()}
+    job.rule_alarms = {rule_id: parts.kept(alarm) for rule_id, alarm in alarms.items() if alarm != Alarm()}
 
 
 def _judged(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 
 @dataclass
@@ -13,12 +13,6 @@ class Alarm:
     since_step: int = 0
     since: float = 0.0
     num_in_a_row: int = 0
-
-    @classmethod
-    def of(cls, kept: object) -> Alarm:
-        """From what `asdict` gave; what another version kept begins anew."""
-        fresh = cls()
-        return cls(**kept) if isinstance(kept, dict) and kept.keys() == asdict(fresh).keys() else fresh
 
     def judge(self, step: int, t: float, *, bad: bool, good: bool, begins_after: int, ends_after: int) -> None:
         """Take one step. One that is neither bad nor good breaks a row."""

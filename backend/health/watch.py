@@ -5,10 +5,10 @@ It sees events only. Silence, which is the absence of events, is silence.py's; r
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
-from backend.health import rules
+from backend.health import parts, rules
 from backend.health.alarm import Alarm
 from backend.health.level import Level
 from tunedeck.events import EvalEvent, Event, Metrics, StepEvent
@@ -40,17 +40,15 @@ class Watch:
         """From what `kept` returned; {} is that of a new attempt. What another version kept begins anew."""
         watch = cls()
         for name, value in kept.items():
-            own = getattr(watch, name, None)
-            if isinstance(own, Alarm):
-                setattr(watch, name, Alarm.of(value))
-            elif isinstance(own, Level) and isinstance(value, dict) and value.keys() == asdict(own).keys():
-                setattr(watch, name, Level(**value))
+            own = vars(watch).get(name)
+            if isinstance(own, Alarm | Level):
+                setattr(watch, name, parts.of(type(own), value))
             elif isinstance(own, float):
                 setattr(watch, name, float(value))
         return watch
 
     def kept(self) -> dict[str, Any]:
-        return asdict(self)
+        return {name: value if isinstance(value, float) else parts.kept(value) for name, value in vars(self).items()}
 
     def apply(self, event: Event, capacity_bytes: int) -> None:
         """Take one event of the attempt, in order. `capacity_bytes` is what a rank may have of memory; 0: not known."""

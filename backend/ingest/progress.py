@@ -7,6 +7,7 @@ objects show the new values at once; the rows do when `write` is called, in the 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, cast
 
 from sqlalchemy import Table
@@ -30,33 +31,33 @@ _OF_HOST = ("name", "last_seen_at")
 
 
 class Progress:
-    """The newest values, by primary key."""
+    """The rows whose newest values are to be written."""
 
     def __init__(self) -> None:
-        self._jobs: dict[str, dict[str, Any]] = {}
-        self._attempts: dict[tuple[str, int], dict[str, Any]] = {}
-        self._hosts: dict[str, dict[str, Any]] = {}
+        self._jobs: dict[str, JobRow] = {}
+        self._attempts: dict[tuple[str, int], AttemptRow] = {}
+        self._hosts: dict[str, HostRow] = {}
 
     def of_job(self, job: JobRow, **columns: Any) -> None:
         """Any of those above but the id."""
         _show(job, **columns)
-        self._jobs[job.id] = _values(job, _OF_JOB)
+        self._jobs[job.id] = job
 
     def of_attempt(self, attempt: AttemptRow, **columns: float) -> None:
         """Any of lease_expires_at (unix seconds), ingested_seq and ingested_line."""
         _show(attempt, **columns)
-        self._attempts[attempt.job_id, attempt.number] = _values(attempt, _OF_ATTEMPT)
+        self._attempts[attempt.job_id, attempt.number] = attempt
 
     def of_host(self, host: HostRow, last_seen_at: float) -> None:
         """A unix time in seconds."""
         _show(host, last_seen_at=last_seen_at)
-        self._hosts[host.name] = _values(host, _OF_HOST)
+        self._hosts[host.name] = host
 
     def write(self, session: Session) -> None:
         session.flush()  # a host that is new
-        update_many(session, JOBS, list(self._jobs.values()))
-        update_many(session, ATTEMPTS, list(self._attempts.values()))
-        update_many(session, HOSTS, list(self._hosts.values()))
+        update_many(session, JOBS, _values(self._jobs.values(), _OF_JOB))
+        update_many(session, ATTEMPTS, _values(self._attempts.values(), _OF_ATTEMPT))
+        update_many(session, HOSTS, _values(self._hosts.values(), _OF_HOST))
 
 
 def _show(row: JobRow | AttemptRow | HostRow, **columns: Any) -> None:
@@ -65,5 +66,5 @@ def _show(row: JobRow | AttemptRow | HostRow, **columns: Any) -> None:
         set_committed_value(row, name, value)
 
 
-def _values(row: JobRow | AttemptRow | HostRow, names: tuple[str, ...]) -> dict[str, Any]:
-    return {name: getattr(row, name) for name in names}
+def _values(rows: Iterable[JobRow | AttemptRow | HostRow], names: tuple[str, ...]) -> list[dict[str, Any]]:
+    return [{name: getattr(row, name) for name in names} for row in rows]

@@ -29,12 +29,12 @@ WITH_PEERS = ("downsampling", "logging")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.dashboard", description="what the dashboard can take")
-    parser.add_argument("rows", nargs="*", choices=tuple(ROWS), metavar="ROW", help="none: all")
+    parser.add_argument("rows", nargs="*", choices=("all", *ROWS), default="all")
     parser.add_argument("--peers", type=Path, help="an environment that has them; by default one is made")
     parser.add_argument("--no-peers", action="store_true")
     parser.add_argument("--minutes", type=float, default=1.0, help="how long twenty live runs are watched")
     arguments = parser.parse_args()
-    names = arguments.rows or tuple(ROWS)
+    names = tuple(ROWS) if "all" in arguments.rows else arguments.rows
     with TemporaryDirectory(prefix="dashboard-") as folder:
         wants_peers = not arguments.no_peers and set(names) & set(WITH_PEERS)
         found = peers(arguments.peers, Path(folder)) if wants_peers else no_peers(Path(folder))

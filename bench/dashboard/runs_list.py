@@ -153,9 +153,9 @@ def _curve(chance: random.Random) -> Iterator[float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.dashboard.runs_list")
-    parser.add_argument("databases", nargs="*", choices=KINDS, help="none: all")
-    rows = []
-    for kind in parser.parse_args().databases or KINDS:
+    parser.add_argument("databases", nargs="*", choices=("all", *KINDS), default="all")
+    asked, rows = parser.parse_args().databases, []
+    for kind in KINDS if "all" in asked else asked:
         rows.append(measure(kind))
         print(json.dumps(rows[-1]), flush=True)
     return 0 if not any(row["missed"] for row in rows) else 1

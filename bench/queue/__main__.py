@@ -19,7 +19,7 @@ SUBJECTS = ("posting", "starting", "scale")
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.queue", description="what the queue can take")
-    parser.add_argument("subjects", nargs="*", choices=SUBJECTS, metavar="SUBJECT", help="none: all")
+    parser.add_argument("subjects", nargs="*", choices=("all", *SUBJECTS), default="all")
     parser.add_argument("--databases", nargs="+", choices=KINDS, default=KINDS)
     parser.add_argument("--seconds", type=float, default=60.0, help="how long a full cluster is watched")
     parser.add_argument("--requests", type=int, default=1_000, help="how many jobs a round posts")
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def _rows(arguments: argparse.Namespace) -> Iterator[dict[str, Any]]:
-    subjects = arguments.subjects or SUBJECTS
+    subjects = SUBJECTS if "all" in arguments.subjects else arguments.subjects
     for kind in arguments.databases:
         if "posting" in subjects:
             yield posting.measure(kind, arguments.requests)

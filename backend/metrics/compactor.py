@@ -32,15 +32,16 @@ class Compactor:
         """Compact every attempt that runs or has ended since the last call."""
         if not self._leadership.is_held():
             return
-        now = time.time()
+        before = time.time() - SETTLE_S
         with self._database.reading() as session:
-            attempts = queries.attempts_active_since(session, self._looked_at_ends_since)
+            # After a start these are all that ever were; a transaction each would keep others from writing for long.
+            attempts = queries.attempts_to_compact(session, self._looked_at_ends_since, before)
         for attempt in attempts:
-            while self._compact_stretch(attempt, now - SETTLE_S):
+            while self._compact_stretch(attempt, before):
                 pass
-            self._forget_views(attempt, now - SETTLE_S)
+            self._forget_views(attempt, before)
         # An end that was too fresh this time is looked at again next time.
-        self._looked_at_ends_since = now - 2 * SETTLE_S
+        self._looked_at_ends_since = before - SETTLE_S
 
     def _compact_stretch(self, attempt: AttemptRow, before: float) -> bool:
         """Whether a whole stretch was there and is compacted: then there may be another one."""

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Text, cast, delete, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Text, cast, delete, exists, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
 from backend.db.tables import AttemptRow, EventRow, MetricChunkRow, MetricOutlineRow
 from backend.metrics.points import Chunk
@@ -100,10 +100,15 @@ def _overlaps(job_id: str, names: frozenset[str], from_step: int, to_step: int) 
     return [*conditions, chunk.metric.in_(names)] if names else conditions
 
 
-def attempts_active_since(session: Session, since: float) -> Sequence[AttemptRow]:
-    """Those that run, or have ended since then."""
+def attempts_to_compact(session: Session, since: float, before: float) -> Sequence[AttemptRow]:
+    """Those that run or have ended since then, and have step events or superseded `job` events from before `before`."""
     is_active = or_(AttemptRow.ended_at.is_(None), AttemptRow.ended_at >= since)
-    return session.scalars(select(AttemptRow).where(is_active)).all()
+    of_job, is_settled = EventRow.job_id == AttemptRow.job_id, EventRow.t < before
+    has_steps = exists().where(of_job, EventRow.kind == "step", EventRow.attempt == AttemptRow.number, is_settled)
+    later = aliased(EventRow)
+    is_superseded = exists().where(later.job_id == EventRow.job_id, later.kind == "job", later.id > EventRow.id)
+    has_views = exists().where(of_job, EventRow.kind == "job", is_settled, is_superseded)
+    return session.scalars(select(AttemptRow).where(is_active, or_(has_steps, has_views))).all()
 
 
 def num_steps_to_compact(session: Session, attempt: AttemptRow, before: float, limit: int) -> int:

@@ -60,6 +60,18 @@ def test_a_line_that_is_told_while_others_are_fetched_is_shown(page: Page, run: 
     expect(lines).to_have_text(["line 1", "line 2", "line 3"])
 
 
+def test_lines_that_come_while_the_log_is_searched_are_searched_too(page: Page, run: ScriptedAttempt) -> None:
+    run.log(["a needle", "hay"])
+    page.goto(f"/runs/{run.job_id}#logs")
+    lines = page.locator("#log-lines li")
+    expect(lines).to_have_count(2)
+    page.fill("#log-search", "NEEDLE")
+    expect(lines).to_have_text(["a needle"])
+    run.log(["hay", "another needle"])
+    expect(lines).to_have_text(["a needle", "another needle"])
+    expect(page.locator("#log-note")).to_have_text("2 of 4 lines")
+
+
 def test_a_long_log_has_elements_only_for_what_is_seen(page: Page, run: ScriptedAttempt) -> None:
     for first in range(0, NUM_LINES, 5000):
         run.log(f"line {number}" for number in range(first + 1, first + 5001))

@@ -4,10 +4,12 @@ import { ApiError, errorOf } from "./api.js";
 import { dialogOf } from "./dialog.js";
 import { byId, setText, showFault } from "./dom.js";
 import { size } from "./format.js";
+import { inOrder } from "./in_order.js";
 
 /** @param {() => string} address of the report, below /api/v1 */
 export function startReportDialog(address) {
   const url = () => `/api/v1${address()}`;
+  const ask = inOrder();
   const open = dialogOf("report", async () => {
     const link = document.createElement("a");
     link.href = url();
@@ -17,10 +19,12 @@ export function startReportDialog(address) {
   byId("report").addEventListener("click", async () => {
     setText(byId("report-size"), "One HTML file.");
     open();
+    const isNewest = ask();
     try {
-      setText(byId("report-size"), `One HTML file of ${size(await sizeOf(url()))}.`);
+      const numBytes = await sizeOf(url());
+      if (isNewest()) setText(byId("report-size"), `One HTML file of ${size(numBytes)}.`);
     } catch (error) {
-      showFault(byId("report-fault"), error);
+      if (isNewest()) showFault(byId("report-fault"), error);
     }
   });
 }

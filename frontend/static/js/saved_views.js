@@ -5,6 +5,7 @@
 
 import { get, put, remove } from "./api.js";
 import { byId, setText, showFault } from "./dom.js";
+import { inOrder } from "./in_order.js";
 
 /** @param {"runs" | "compare"} page */
 export function startSavedViews(page) {
@@ -26,15 +27,18 @@ export function startSavedViews(page) {
 
 const addressOf = (page, name) => `/views/${page}/${encodeURIComponent(name)}`;
 const currentQuery = () => location.search.slice(1);
+const ask = inOrder();
 
 async function load(page) {
+  const isNewest = ask();
   try {
     const { items } = await get(`/views/${page}`);
+    if (!isNewest()) return;
     byId("views").replaceChildren(...items.map((view) => entryOf(page, view)));
     byId("no-views").hidden = items.length > 0;
     tell(null);
   } catch (error) {
-    tell(error);
+    if (isNewest()) tell(error);
   }
 }
 

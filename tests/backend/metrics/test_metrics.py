@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 
 from backend.db.database import Database
 from backend.db.tables import AttemptRow, EventRow, JobRow, MetricChunkRow
-from backend.metrics import service, table
+from backend.metrics import queries, service, table
 from backend.metrics.compactor import CHUNK_POINTS, SETTLE_S, Compactor
 from backend.scheduler.leadership import Leadership
 from tests.support.jobs import add_attempt, add_running_job
@@ -147,6 +147,30 @@ def test_of_the_views_of_a_job_the_newest_stays(database: Database, compactor: C
     compactor.compact()
     with database.reading() as session:
         assert list(session.scalars(select(EventRow.step))) == [4]
+
+
+def test_only_attempts_with_something_to_compact_are_looked_at_one_by_one(
+    database: Database, compactor: Compactor, job_id: str
+) -> None:
+    def found() -> list[str]:
+        with database.reading() as session:
+            return [attempt.job_id for attempt in queries.attempts_to_compact(session, 0.0, time.time() - SETTLE_S)]
+
+    with database.writing() as session:
+        other = add_running_job(session, time.time()).id
+        session.get_one(AttemptRow, (other, 1)).ended_at = time.time() - SETTLE_S - 1
+        columns = {"attempt": 1, "seq": None, "kind": "job", "step": None, "payload": {}}
+        session.add(EventRow(job_id=job_id, t=1.0, **columns))
+    assert found() == []
+    with database.writing() as session:
+        session.add(EventRow(job_id=job_id, t=2.0, **columns))
+    assert found() == [job_id]
+    compactor.compact()
+    assert found() == []
+    add_points(database, other, np.ones(3))
+    assert found() == [other]
+    compactor.compact()
+    assert found() == []
 
 
 @pytest.mark.parametrize("max_points", [10, 100, 2_000])

@@ -47,7 +47,7 @@ export class RunSet {
     try {
       run.job = await get(`/jobs/${id}`);
     } catch (error) {
-      this.#runs.delete(id);
+      if (this.#runs.get(id) === run) this.#runs.delete(id);
       throw error;
     }
     run.feed.reload();

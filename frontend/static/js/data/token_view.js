@@ -6,7 +6,7 @@ import { showTokens, trainedShare } from "./token_text.js";
 
 /**
  * @param {HTMLElement} place an element of the macro `token_view`
- * @returns {(asked: {dataset: string, version?: number, row: number, model: string, mask: string}) => Promise<any>}
+ * @returns {(asked: {dataset: string, version?: number, row: number, model: string, mask: string}) => Promise<void>} only the newest answer is shown, and only its fault thrown
  */
 export function startTokenView(place) {
   const part = (name) => place.querySelector(`[data-part="${name}"]`);
@@ -32,7 +32,8 @@ export function startTokenView(place) {
       const query = { row, model, loss_mask_type: mask, version };
       const answer = await get(`/datasets/${encodeURIComponent(dataset)}/tokens`, query);
       if (mine === newest) show(answer);
-      return answer;
+    } catch (error) {
+      if (mine === newest) throw error;
     } finally {
       if (mine === newest) place.removeAttribute("aria-busy");
     }

@@ -58,7 +58,10 @@ function startForecast(specOf) {
     line.begin("Tokenizing");
     try {
       const onWork = (next) => { work = next; line.showWork("Tokenizing", next); };
-      showSummary(byId("forecast-summary"), packingLines(await forecastOf({ ...spec, name: spec.name ?? "untitled" }, onWork)));
+      const forecast = await forecastOf({ ...spec, name: spec.name ?? "untitled" }, onWork);
+      // A spec that has changed meanwhile packs otherwise.
+      const isCurrent = JSON.stringify(specOf()) === JSON.stringify(spec);
+      if (isCurrent) showSummary(byId("forecast-summary"), packingLines(forecast));
     } catch (error) {
       showFault(byId("sample-fault"), error);
     } finally {

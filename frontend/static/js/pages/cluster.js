@@ -9,18 +9,23 @@ import { LiveStrips } from "../cluster/live_strips.js";
 import { dialogOf } from "../dialog.js";
 import { byId, keepTimesFresh, setText, showFault } from "../dom.js";
 import { clock } from "../format.js";
+import { inOrder } from "../in_order.js";
 import { listenToKeys } from "../keyboard.js";
 
 const REFRESH_MS = 5000;
 const PARTS = ["health", "celery", "queue", "num-hosts", "hosts-part"];
 
 const strips = new LiveStrips();
+const ask = inOrder();
 
 async function refresh() {
   if (document.visibilityState !== "visible") return;
+  const isNewest = ask();
   const response = await fetch(location.href).catch(() => null);
   if (!response?.ok) return;
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+  const text = await response.text().catch(() => null);
+  if (text === null || !isNewest()) return;
+  const fresh = new DOMParser().parseFromString(text, "text/html");
   // What is replaced would lose the focus of who is about to press it.
   const focused = PARTS.find((id) => byId(id).contains(document.activeElement));
   for (const id of PARTS) if (id !== focused) replace(byId(id), document.adoptNode(fresh.getElementById(id)));

@@ -9,6 +9,7 @@ import { fillReading, readingOf, showColumnsOf } from "../data/reading_form.js";
 import { startTokenView } from "../data/token_view.js";
 import { byId, keepTimesFresh, pageData, showFault } from "../dom.js";
 import { showSummary } from "../form/summary.js";
+import { inOrder } from "../in_order.js";
 import { listenToKeys } from "../keyboard.js";
 import { startTabs } from "../tabs.js";
 
@@ -26,18 +27,22 @@ function remember(key, value) {
 const tokensLink = (row) => `?${new URLSearchParams({ ...Object.fromEntries(state), row: String(row) })}#tokens`;
 const rowLink = (row) => `?${new URLSearchParams({ ...Object.fromEntries(state), first: String(row) })}#rows`;
 
+const askRows = inOrder();
+
 async function showRows(first) {
   const from = Math.min(Math.max(1, first), Math.max(1, item.num_rows));
   showFault(byId("rows-fault"), null);
+  const isNewest = askRows();
   try {
     const { rows, has_more: hasMore } = await get(`${ADDRESS}/rows`, { first: from, limit: PAGE, version: item.version });
+    if (!isNewest()) return;
     byId("rows").replaceChildren(...rows.map((row) => conversationOf(row, tokensLink(row.row))));
     byId("first-row").value = String(from);
     byId("earlier").disabled = from <= 1;
     byId("later").disabled = !hasMore;
     if (from > 1 || state.has("first")) remember("first", from);
   } catch (error) {
-    showFault(byId("rows-fault"), error);
+    if (isNewest()) showFault(byId("rows-fault"), error);
   }
 }
 
@@ -86,24 +91,31 @@ function startLengths() {
     },
     resources: { num_devices: Number(byId("l-num_devices").value) },
   });
+  let numAsked = 0;
   const show = async () => {
+    numAsked += 1;
+    const mine = numAsked;
     showFault(byId("lengths-fault"), null);
     line.begin("Tokenizing");
     try {
       const forecast = await forecastOf(spec(), (next) => { work = next; line.showWork("Tokenizing", next); });
+      if (mine !== numAsked) return; // another one is under way, of the form as it is now
       byId("lengths").hidden = false;
       byId("lengths-hint").hidden = true;
       showHistogram(byId("histogram"), forecast);
       showSummary(byId("packing"), packingLines(forecast));
     } catch (error) {
-      showFault(byId("lengths-fault"), error);
+      if (mine === numAsked) showFault(byId("lengths-fault"), error);
     } finally {
-      work = null;
-      line.end();
+      if (mine === numAsked) {
+        work = null;
+        line.end();
+      }
     }
   };
   byId("length-form").addEventListener("submit", (event) => { event.preventDefault(); show(); });
-  byId("length-form").addEventListener("change", () => { if (!byId("lengths").hidden) show(); });
+  const isAsked = () => !byId("lengths").hidden || !byId("length-progress").hidden;
+  byId("length-form").addEventListener("change", () => { if (isAsked()) show(); });
 }
 
 /** The file of a version is read again: one of ours by its path, which lies in the folder of data sets. */

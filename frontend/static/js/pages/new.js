@@ -85,6 +85,8 @@ function showPreset() {
 async function submit(event) {
   event.preventDefault();
   clearTimeout(timer);
+  // What it says would hide why the run was refused.
+  checking.abort();
   spec = readSpec(form);
   const missing = Object.keys(NEEDED).filter((field) => !spec[field]);
   if (missing.length) return refused({ problems: missing.map(neededAt) });

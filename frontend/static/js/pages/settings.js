@@ -3,6 +3,7 @@
 import { get, post, put, remove } from "../api.js";
 import { startDialog } from "../dialog.js";
 import { byId, keepTimesFresh, pageData, setText, showFault } from "../dom.js";
+import { inOrder } from "../in_order.js";
 import { listenToKeys } from "../keyboard.js";
 import { email, prices, rule, webhook } from "../settings/alert_forms.js";
 import { showChannels, showDeliveries, showRules } from "../settings/alert_lists.js";
@@ -37,9 +38,16 @@ function show() {
   showRules(rules, channels, ruleActions);
 }
 
+const askLists = inOrder();
+const askDeliveries = inOrder();
+
 async function refresh() {
-  [channels, rules] = (await Promise.all([get("/alerts/channels"), get("/alerts/rules")])).map(({ items }) => items);
-  show();
+  const isNewest = askLists();
+  const lists = await Promise.all([get("/alerts/channels"), get("/alerts/rules")]);
+  if (isNewest()) {
+    [channels, rules] = lists.map(({ items }) => items);
+    show();
+  }
   await refreshDeliveries();
 }
 
@@ -47,8 +55,9 @@ let shown = JSON.stringify(pageData().deliveries.items);
 
 /** Drawn anew only when something changed: a button must not lose its focus. */
 async function refreshDeliveries() {
+  const isNewest = askDeliveries();
   const { items } = await get("/alerts/deliveries", { limit: LAST });
-  if (JSON.stringify(items) === shown) return;
+  if (!isNewest() || JSON.stringify(items) === shown) return;
   shown = JSON.stringify(items);
   showDeliveries(items, deliveryActions);
 }

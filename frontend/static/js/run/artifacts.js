@@ -3,6 +3,7 @@
 import { get } from "../api.js";
 import { byId, showFault, sinceElement, tableRow } from "../dom.js";
 import { count, size } from "../format.js";
+import { inOrder } from "../in_order.js";
 
 const KINDS = {
   profile: "Profile",
@@ -13,20 +14,24 @@ const KINDS = {
 };
 
 export class ArtifactList {
+  #ask = inOrder();
+
   constructor(jobId) {
     this.jobId = jobId;
   }
 
   async open() {
+    const isNewest = this.#ask();
     try {
       const { items } = await get(`/jobs/${this.jobId}/artifacts`);
+      if (!isNewest()) return;
       byId("artifacts").replaceChildren(...items.map((item) => rowOf(this.jobId, item)));
       byId("artifacts").closest(".table-frame").hidden = items.length === 0;
       byId("artifacts-hint").hidden = items.length === 0;
       byId("no-artifacts").hidden = items.length > 0;
       showFault(byId("artifacts-fault"), null);
     } catch (error) {
-      showFault(byId("artifacts-fault"), error);
+      if (isNewest()) showFault(byId("artifacts-fault"), error);
     }
   }
 }

@@ -3,11 +3,13 @@
 import { get } from "../api.js";
 import { byId, showFault, sinceElement, tableRow } from "../dom.js";
 import { count, size } from "../format.js";
+import { inOrder } from "../in_order.js";
 
 const FORMS = { dist_checkpointing: "Megatron checkpoint", huggingface: "Hugging Face folder" };
 
 export class CheckpointList {
   #isOpen = false;
+  #ask = inOrder();
 
   constructor(jobId) {
     this.jobId = jobId;
@@ -17,18 +19,22 @@ export class CheckpointList {
     for (const kind of ["checkpoint", "checkpoint_removed", "reset"]) {
       stream.on(kind, () => this.#isOpen && this.open());
     }
+    // One may have been written between the answer and the opening of the stream.
+    stream.on("hello", ({ resumed }) => this.#isOpen && !resumed && this.open());
   }
 
   async open() {
     this.#isOpen = true;
+    const isNewest = this.#ask();
     try {
       const { items } = await get(`/jobs/${this.jobId}/checkpoints`);
+      if (!isNewest()) return;
       byId("checkpoints").replaceChildren(...items.map(rowOf));
       byId("checkpoints").closest(".table-frame").hidden = items.length === 0;
       byId("no-checkpoints").hidden = items.length > 0;
       showFault(byId("checkpoints-fault"), null);
     } catch (error) {
-      showFault(byId("checkpoints-fault"), error);
+      if (isNewest()) showFault(byId("checkpoints-fault"), error);
     }
   }
 }

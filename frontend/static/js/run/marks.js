@@ -4,7 +4,7 @@ import { get } from "../api.js";
 import { count, number } from "../format.js";
 
 const KINDS = ["plan", "checkpoint", "eval", "alert"];
-const MOST = 1000;
+const AT_ONCE = 1000;
 
 export class RunMarks {
   /** @type {any[]} */ #events = [];
@@ -26,8 +26,16 @@ export class RunMarks {
   }
 
   async load() {
-    const { items } = await get(`/jobs/${this.jobId}/events`, { kind: KINDS, limit: MOST });
-    // What was heard since it was asked is not in the answer.
+    let cursor = "";
+    do {
+      const page = await get(`/jobs/${this.jobId}/events`, { kind: KINDS, limit: AT_ONCE, cursor });
+      this.#addAll(page.items);
+      cursor = page.next_cursor;
+    } while (cursor);
+  }
+
+  /** What was heard since they were asked for is not among them. */
+  #addAll(items) {
     const byEvent = new Map([...this.#events, ...items].map((event) => [event.id, event]));
     this.#events = [...byEvent.values()].sort((one, other) => Number(one.id) - Number(other.id));
     this.onChange();

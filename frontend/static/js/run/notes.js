@@ -27,8 +27,9 @@ export class Notes {
   /** Somebody may have changed them. Without an answer those that are shown stay. */
   async refresh() {
     const view = await get(this.address).catch(() => null);
-    // While something is typed here, it goes on from what was read: saving tells of the clash.
-    if (!view || this.#isEditing) return;
+    // While something is typed here, it goes on from what was read: saving tells of the clash. What was saved since it
+    // was asked is newer than the answer.
+    if (!view || this.#isEditing || view.version < this.#view.version) return;
     this.#view = view;
     this.#show();
   }

@@ -3,20 +3,28 @@
 import { get } from "../api.js";
 import { byId, showFault } from "../dom.js";
 import { ago, count } from "../format.js";
+import { inOrder } from "../in_order.js";
 
 export function startPoints() {
   const select = byId("retry-from");
+  const ask = inOrder();
   let points = [];
 
-  /** The last one stands first and is chosen; a step that two attempts have is named with its attempt. */
   async function load(job) {
     select.replaceChildren(new Option("the last checkpoint", "last"), new Option("the beginning", "start"));
+    const isNewest = ask();
     try {
       const { items } = await get(`/jobs/${job.id}/checkpoints`);
-      points = items.filter((item) => item.format === "dist_checkpointing");
+      if (isNewest()) show(items.filter((item) => item.format === "dist_checkpointing"));
     } catch (error) {
-      showFault(byId("retry-fault"), error);
+      if (isNewest()) showFault(byId("retry-fault"), error);
     }
+  }
+
+  /** The last one stands first and is chosen; a step that two attempts have is named with its attempt. */
+  function show(found) {
+    for (const option of [...select.options].slice(1, -1)) option.remove();
+    points = found;
     points.forEach((point, at) => {
       const text = `step ${count(point.step)} of attempt ${count(point.attempt)}, ${ago(point.created_at)}`;
       select.add(new Option(text, String(at)), select.options.length - 1);

@@ -2,7 +2,10 @@
 
 import { get } from "../api.js";
 import { clock, percent, size } from "../format.js";
+import { inOrder } from "../in_order.js";
 import { discard } from "./tus.js";
+
+const ask = inOrder();
 
 /**
  * @param {HTMLElement} list
@@ -10,11 +13,14 @@ import { discard } from "./tus.js";
  * @param {string} [shown] the id of one that is shown elsewhere
  */
 export async function showUnfinished(list, onLook, shown) {
+  const isNewest = ask();
   const { items } = await get("/uploads");
-  list.replaceChildren(...items.filter(({ id }) => id !== shown).map((upload) => rowOf(upload, list, onLook)));
+  if (!isNewest()) return;
+  const again = () => showUnfinished(list, onLook, shown);
+  list.replaceChildren(...items.filter(({ id }) => id !== shown).map((upload) => rowOf(upload, onLook, again)));
 }
 
-function rowOf(upload, list, onLook) {
+function rowOf(upload, onLook, again) {
   const row = document.createElement("li");
   row.dataset.upload = upload.id;
   const isComplete = upload.offset === upload.num_bytes;
@@ -29,7 +35,7 @@ function rowOf(upload, list, onLook) {
   if (isComplete) row.append(button("Look inside", () => onLook(upload.id, upload.file_name)));
   row.append(button("Give up", async () => {
     await discard(upload.id);
-    await showUnfinished(list, onLook);
+    await again();
   }));
   return row;
 }

@@ -4,6 +4,7 @@
  */
 
 import { get } from "../../api.js";
+import { inOrder } from "../../in_order.js";
 
 const BLOCK = 500;
 const RETRY_MS = 2000;
@@ -13,6 +14,7 @@ const MOST_BLOCKS = 40;
 
 export class LogLines {
   /** @type {Map<number, Block>} by the number of the block */ #blocks = new Map();
+  #ask = inOrder();
   numLines = 0;
   attempt = 0;
 
@@ -32,10 +34,14 @@ export class LogLines {
 
   /** Ask how long the log is. Raises ApiError. @param {number} attempt 0: the newest */
   async open(attempt) {
+    const isNewest = this.#ask();
     const answer = await get(`/jobs/${this.jobId}/logs`, { first_line: -1, limit: 1, attempt });
+    if (!isNewest()) return;
     this.#blocks.clear();
+    // What the stream told meanwhile may be more than the answer knows.
+    const numHeard = answer.attempt === this.attempt ? this.numLines : 0;
     this.attempt = answer.attempt;
-    this.numLines = answer.num_lines;
+    this.numLines = Math.max(answer.num_lines, numHeard);
     this.onChange();
   }
 

@@ -11,7 +11,11 @@ const MOST_HITS = 1000;
 
 export class LogTab {
   #isOpen = false;
-  /** @type {any[] | null} the lines that were found; null: nothing is searched for */ #hits = null;
+  /**
+   * What was searched for, and all lines that were found between `from` (0: the first) and `to`; null: nothing is.
+   * @type {{query: any, lines: any[], from: number, to: number, isGrowing?: boolean} | null}
+   */
+  #hits = null;
   #asked = 0;
   #timer = 0;
 
@@ -19,7 +23,10 @@ export class LogTab {
   constructor(job) {
     this.jobId = job.id;
     this.showJob(job);
-    this.lines = new LogLines(job.id, () => this.#show());
+    this.lines = new LogLines(job.id, () => {
+      this.#show();
+      this.#searchOn();
+    });
     this.window = new LogWindow(byId("log"), byId("log-lines"), (follows) => {
       byId("follow").setAttribute("aria-pressed", String(follows));
     });
@@ -85,12 +92,27 @@ export class LogTab {
       this.#show();
       return;
     }
-    const found = await this.#found({ ...wanted, backwards: true, limit: MOST_HITS });
-    if (!found || mine !== this.#asked) return;
-    this.#hits = found.lines;
+    const answer = await this.#found({ ...wanted, backwards: true, limit: MOST_HITS });
+    if (!answer || mine !== this.#asked) return;
+    this.#hits = { query: wanted, lines: answer.lines, from: answer.next_line, to: answer.num_lines };
     this.window.follow(true);
     this.#show();
-    if (found.next_line) byId("log-note").textContent += `; searched back to line ${count(found.next_line)}`;
+    this.#searchOn();
+  }
+
+  /** Search what has come since, too, as often as there are answers. */
+  async #searchOn() {
+    const hits = this.#hits;
+    if (!hits || hits.isGrowing || this.lines.numLines <= hits.to) return;
+    hits.isGrowing = true;
+    await new Promise((resolve) => { setTimeout(resolve, SEARCH_AFTER_MS); });
+    const answer = await this.#found({ ...hits.query, from_line: hits.to + 1, limit: MOST_HITS });
+    hits.isGrowing = false;
+    if (!answer || hits !== this.#hits) return;
+    hits.lines = [...hits.lines, ...answer.lines];
+    hits.to = answer.next_line ? answer.next_line - 1 : answer.num_lines;
+    this.#show();
+    this.#searchOn();
   }
 
   #found(query) {
@@ -112,6 +134,8 @@ export class LogTab {
       return;
     }
     for (const id of ["log-search", "log-rank", "log-level"]) byId(id).value = "";
+    clearTimeout(this.#timer);
+    this.#asked += 1;
     this.#hits = null;
     this.#show();
     this.window.goTo(found.lines[0].number - 1);
@@ -119,14 +143,18 @@ export class LogTab {
 
   #show() {
     const hits = this.#hits;
-    this.window.numLines = hits ? hits.length : this.lines.numLines;
+    this.window.numLines = hits ? hits.lines.length : this.lines.numLines;
     this.window.lineAt = hits
-      ? (place) => hits[place]
+      ? (place) => hits.lines[place]
       : (place) => ({ number: place + 1, text: this.lines.line(place + 1) });
     const all = `${count(this.lines.numLines)} lines`;
-    byId("log-note").textContent = hits ? `${count(hits.length)} of ${all}` : this.lines.numLines ? all : "No line yet.";
+    byId("log-note").textContent = hits ? foundText(hits, all) : this.lines.numLines ? all : "No line yet.";
     this.window.draw();
   }
+}
+
+function foundText({ lines, from }, all) {
+  return `${count(lines.length)} of ${all}${from ? `; searched back to line ${count(from)}` : ""}`;
 }
 
 /** Behind the choice of everything one for each; the field is hidden while there is nothing to choose. */

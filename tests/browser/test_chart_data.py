@@ -31,6 +31,13 @@ BODIES = {
         const gaps = take(given.events).map(({ isGap }) => isGap);
         return { loss: points("loss"), validation: points("validation_loss"), gaps, cursor: history.cursor };
     }""",
+    "outline": """({ RunHistory, given }) => {
+        const history = new RunHistory({ isOutline: true });
+        history.load(given.view);
+        for (const event of given.events) history.apply(event);
+        const { steps, values, numPoints } = history.seriesOf("loss");
+        return { steps, values, numPoints };
+    }""",
     "gaps": "({ withGaps, given }) => withGaps(given.steps, given.steps, given.values, given.isThinned)",
     "average": "({ movingAverage, given }) => movingAverage(given.values, given.weight)",
     "usual range": "({ usualRange, given }) => usualRange(given)",
@@ -69,6 +76,23 @@ def view(cursor: int, steps: list[int], evals: list[int] = []) -> dict[str, Any]
 def step(feed_id: int, number: int, value: float = 2.0, attempt: int = 1) -> dict[str, Any]:
     payload = {"step": number, "metrics": {"loss": value}}
     return {"id": str(feed_id), "attempt": attempt, "kind": "step", "t": 0, "payload": payload}
+
+
+def test_what_comes_to_an_outline_is_thinned_without_losing_an_extreme(in_browser: Any) -> None:
+    """A point in forty of the first 4,000 steps, then a thousand steps one by one."""
+    outline = view(10, list(range(40, 4_001, 40)))
+    outline["series"]["loss"]["num_points"] = 4_000
+    values = np.random.default_rng(1).normal(size=1_000)
+    values[[123, 456]] = 40.0, -40.0
+    events = [step(11 + at, 4_001 + at, float(value)) for at, value in enumerate(values)]
+    held = in_browser("outline", {"view": outline, "events": events})
+    assert held["numPoints"] == 5_000
+    assert held["steps"][:100] == outline["series"]["loss"]["steps"]
+    assert len(held["steps"]) < 100 + 2 * 1_000 / 40 + 2 * 40
+    assert held["steps"] == sorted(set(held["steps"]))
+    assert held["values"][100:] == [values[number - 4_001] for number in held["steps"][100:]]
+    assert {40.0, -40.0} < set(held["values"])
+    assert held["steps"][-20:] == list(range(4_981, 5_001))
 
 
 def test_what_the_snapshot_holds_is_not_added_again(in_browser: Any) -> None:

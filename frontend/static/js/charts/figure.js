@@ -5,6 +5,9 @@ import { pointsBeyond, usualRange } from "./outliers.js";
 import { firstAtLeast, withGaps } from "./series.js";
 import { movingAverage } from "./smoothing.js";
 
+/** More lines than that are drawn thinner: they are told apart, and a browser paints lines of a pixel five times as fast. */
+const MOST_THICK = 8;
+
 /**
  * @typedef {object} View how a chart is drawn now
  * @property {(metric: string) => ReturnType<import("./x_axis.js").xAxisOf>} axisOf
@@ -44,7 +47,9 @@ export function figureOf(definition, seriesOf, view) {
 function tracesOf(definition, seriesOf, view) {
   const { theme, smoothing } = view;
   const { divisor } = scaleOf(definition, seriesOf);
-  return definition.lines.flatMap((line) => {
+  const isComparison = definition.lines.filter(({ smooth }) => smooth).length > 1;
+  const faint = [];
+  const traces = definition.lines.flatMap((line) => {
     const series = seriesOf(line.metric);
     const allPlaces = view.axisOf(line.metric).placesOf(series);
     const seen = seenPart(allPlaces, view.range);
@@ -57,11 +62,26 @@ function tracesOf(definition, seriesOf, view) {
     if (!line.smooth || smoothing === 0) return [raw];
     // The average knows what was before the part that is seen.
     const smoothed = withGaps(places, steps, seen(movingAverage(values, smoothing)), series.isThinned);
-    const faint = { line: { ...common.line, width: 1 }, opacity: Number(theme.rawOpacity) };
-    // Where many lines are compared, a hover box with two values of each could not be read.
-    if (definition.lines.filter(({ smooth }) => smooth).length > 1) faint.hoverinfo = "skip";
-    return [{ ...raw, ...faint }, { ...common, ...smoothed, name: `${line.label}, smoothed` }];
+    // Without dashes: the average has them, and they are slow to paint.
+    faint.push({ ...raw, line: { ...common.line, width: 1, dash: "solid" }, opacity: Number(theme.rawOpacity) });
+    return [{ ...common, ...smoothed, name: `${line.label}, smoothed` }];
   });
+  return [...(isComparison ? joinedByColour(faint.filter(({ x }) => x.length)) : faint), ...traces];
+}
+
+/**
+ * Many faint lines as a trace for each colour, which Plotly draws in less time. Where many lines are compared, a hover box
+ * or a legend with two entries of each could not be read.
+ */
+function joinedByColour(faint) {
+  return [...Map.groupBy(faint, ({ line }) => line.color).values()].map((ours) => ({
+    ...ours[0],
+    mode: "lines",
+    hoverinfo: "skip",
+    showlegend: false,
+    x: ours.flatMap(({ x }) => [...x, x.at(-1)]),
+    y: ours.flatMap(({ y }) => [...y, null]),
+  }));
 }
 
 /** The line of a group above the band in which its runs lie; all three have the same steps. */
@@ -107,7 +127,7 @@ function traceOf(line, colour, numPoints, definition) {
     type: "scatter",
     // A single point has no line.
     mode: line.marks ? "lines+markers" : numPoints === 1 ? "markers" : "lines",
-    line: { color: colour, width: 1.6, dash: line.dash ?? "solid" },
+    line: { color: colour, width: definition.lines.length > MOST_THICK ? 1 : 1.6, dash: line.dash ?? "solid" },
     marker: { color: colour, size: 6 },
     connectgaps: false,
     cliponaxis: false,

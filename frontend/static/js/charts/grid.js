@@ -1,5 +1,5 @@
 /**
- * All charts of a page: one clock draws those that are seen and changed, one a frame, so that the page stays quick to
+ * All charts of a page: one clock draws those that are seen and changed, in turns, so that the page stays quick to
  * answer; one hover, one zoom and one view for all. What comes after a pause is drawn at once, but never do the charts
  * take more than a third of the time: few lines move five times a second, twenty runs on eight charts once.
  */
@@ -7,11 +7,13 @@
 import { Chart } from "./chart.js";
 import { loadPlotly } from "./library.js";
 import { onThemeChange, readTheme } from "./theme.js";
+import { Turns } from "./turns.js";
 import { ViewState } from "./view_state.js";
 
 const LOOK_MS = 50;
 const SHORTEST_ROUND_MS = 200;
-const LONGEST_ROUND_MS = 1000;
+// With what the look may come late, a second.
+const LONGEST_ROUND_MS = 900;
 const REST = 2;
 
 /**
@@ -31,8 +33,9 @@ export class ChartGrid {
   #canDrag = matchMedia("(pointer: fine)").matches;
   #source;
   #onZoom;
-  /** Those that this round has yet to draw; each once, so that one that changes all the time holds up no other. */
-  #round = [];
+  #turns = new Turns();
+  /** Charts that this round has yet to draw; each once, so that one that changes all the time holds up no other. */
+  #numToDraw = 0;
   #roundBegan = 0;
   #nextRound = 0;
 
@@ -127,31 +130,26 @@ export class ChartGrid {
   }
 
   #tick() {
-    if (this.#round.length || document.visibilityState !== "visible" || !window.Plotly) return;
-    this.#round = this.charts.filter(({ isDirty, isVisible, hasPoints }) => isDirty && isVisible && hasPoints);
-    if (!this.#round.length) return;
+    if (this.#numToDraw || document.visibilityState !== "visible" || !window.Plotly) return;
+    const due = this.charts.filter(({ isDirty, isVisible, hasPoints }) => isDirty && isVisible && hasPoints);
+    if (!due.length) return;
     this.#roundBegan = performance.now();
-    this.#drawNext();
-  }
-
-  /** A chart that cannot be drawn holds up no other; why, stands in the console. */
-  #drawNext() {
-    try {
-      this.#draw(this.#round.shift());
-    } catch (error) {
-      reportError(error);
-    }
-    if (this.#round.length) requestAnimationFrame(() => this.#drawNext());
-    else this.#rest();
+    this.#numToDraw = due.length;
+    for (const chart of due) this.#turns.add(`draw ${chart.name}`, () => this.#draw(chart));
   }
 
   /** @param {Chart} chart */
   #draw(chart) {
-    chart.draw(this.viewOf(chart));
-    chart.listen({
-      hover: (place) => this.#hover(chart, place),
-      zoom: (range) => this.change({ range }),
-    });
+    try {
+      chart.draw(this.viewOf(chart));
+      chart.listen({
+        hover: (place) => this.#hover(chart, place),
+        zoom: (range) => this.change({ range }),
+      });
+    } finally {
+      this.#numToDraw -= 1;
+      if (!this.#numToDraw) this.#rest();
+    }
   }
 
   /** From the end of a round on, twice as long as it took. */
@@ -173,7 +171,9 @@ export class ChartGrid {
   }
 
   #hover(source, place) {
-    for (const chart of this.charts) if (chart !== source) chart.hoverAt(place);
+    for (const chart of this.charts) {
+      if (chart !== source) this.#turns.add(`hover ${chart.name}`, () => chart.hoverAt(place));
+    }
   }
 
   #watchVisibility() {

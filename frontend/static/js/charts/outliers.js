@@ -9,7 +9,7 @@ const MARGIN = 0.25;
  * @returns {[number, number] | null} null where nothing would be cut off
  */
 export function usualRange(values) {
-  const known = values.filter((value) => value !== null).sort((a, b) => a - b);
+  const known = Float64Array.from(values.filter((value) => value !== null)).sort();
   if (known.length < 20) return null;
   const [low, high] = USUAL.map((share) => known[Math.round(share * (known.length - 1))]);
   const margin = MARGIN * (high - low || Math.abs(high) || 1);

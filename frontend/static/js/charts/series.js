@@ -1,11 +1,16 @@
 /** One metric over optimizer steps: three lists of equal length, steps strictly growing. A missing value is null. */
 
+/** So many steps together are no wider than a pixel or two in any series that is long enough to be thinned. */
+const LONGEST_STRETCH = 64;
+
 export class MetricSeries {
   /** @type {number[]} */ steps = [];
   /** @type {number[]} */ times = [];
   /** @type {(number | null)[]} */ values = [];
   /** Points that the server holds, before it left some out. */
   numPoints = 0;
+  /** From which place on points were appended one by one. */
+  #freshFrom = 0;
 
   /** @param {{steps: number[], times: number[], values: (number | null)[], num_points: number}} view */
   static fromView(view) {
@@ -14,6 +19,7 @@ export class MetricSeries {
     series.times = [...view.times];
     series.values = [...view.values];
     series.numPoints = view.num_points;
+    series.#freshFrom = series.length;
     return series;
   }
 
@@ -39,9 +45,26 @@ export class MetricSeries {
     return true;
   }
 
+  /**
+   * Of a thinned series: leave out points that were appended, until they lie about as far apart as the others. The
+   * smallest and the largest of each stretch stay, and so do stretches with a missing value.
+   */
+  thinFresh() {
+    const stretch = Math.min(LONGEST_STRETCH, Math.floor(this.numPoints / this.length));
+    if (!this.isThinned || stretch <= 2) return;
+    while (this.length - this.#freshFrom > 2 * stretch) {
+      const kept = extremesOf(this.values, this.#freshFrom, stretch);
+      for (const list of [this.steps, this.times, this.values]) {
+        list.splice(this.#freshFrom, stretch, ...kept.map((at) => list[at]));
+      }
+      this.#freshFrom += kept.length;
+    }
+  }
+
   /** Forget every point from `step` on: a later attempt does these steps again. */
   cutFrom(step) {
     const at = firstAtLeast(this.steps, step);
+    this.#freshFrom = Math.min(this.#freshFrom, at);
     this.numPoints -= this.length - at;
     for (const list of [this.steps, this.times, this.values]) list.length = at;
   }
@@ -50,6 +73,15 @@ export class MetricSeries {
   latest() {
     return this.values.findLast((value) => value !== null) ?? null;
   }
+}
+
+/** Places of the smallest and the largest of `number` values from a place on; every one where a value is missing. */
+function extremesOf(values, from, number) {
+  const places = Array.from({ length: number }, (_, at) => from + at);
+  if (places.some((at) => values[at] === null)) return places;
+  const low = places.reduce((one, other) => (values[other] < values[one] ? other : one));
+  const high = places.reduce((one, other) => (values[other] > values[one] ? other : one));
+  return low === high ? [low] : [Math.min(low, high), Math.max(low, high)];
 }
 
 /** Index of the first entry of the sorted `list` that is at least `wanted`; its length if there is none. */

@@ -40,7 +40,8 @@ export class RunSet {
   /** Fetch a run and its points. Raises ApiError. @param {string} id */
   async add(id) {
     if (this.#runs.has(id)) return;
-    const history = new RunHistory();
+    // Twenty runs that grow with every step would soon be too much to draw.
+    const history = new RunHistory({ isOutline: true });
     const run = { id, job: null, history, feed: null };
     run.feed = new RunFeed(id, history, (metrics) => this.onPoints(run, metrics), { names: NAMES, points: POINTS });
     this.#runs.set(id, run);

@@ -13,6 +13,12 @@ export class RunHistory {
   attempt = 0;
   /** Grows with every change of any point. */
   version = 0;
+  #isOutline;
+
+  /** @param {{isOutline?: boolean}} [kind] isOutline: what comes to a thinned series is thinned like the rest of it */
+  constructor({ isOutline = false } = {}) {
+    this.#isOutline = isOutline;
+  }
 
   /** @param {string} metric */
   seriesOf = (metric) => this.#series.get(metric) ?? new MetricSeries();
@@ -56,6 +62,7 @@ export class RunHistory {
       this.#series.set(name, series);
       if (kind === "step") isGap ||= series.length > 0 && payload.step > series.lastStep + 1;
       series.append(payload.step, t, value);
+      if (this.#isOutline) series.thinFresh();
     }
     if (kind === "step") this.#countTokens(payload, t);
     return { metrics: Object.keys(payload.metrics), isGap };
@@ -67,6 +74,7 @@ export class RunHistory {
     if (totals.lastStep !== step - 1 && step !== 1) return;
     this.#series.set("total_tokens", totals);
     totals.append(step, t, (totals.latest() ?? 0) + (metrics.num_tokens ?? 0));
+    if (this.#isOutline) totals.thinFresh();
   }
 
   /** The longest series, in points: what decides when to fetch thinned ones again. */

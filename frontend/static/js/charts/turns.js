@@ -1,0 +1,37 @@
+/**
+ * Work that takes some hundredths of a second a piece, such as drawing a chart: done between frames, so that the browser
+ * shows what a reader did before it goes on, and never waits for more than one long piece.
+ */
+
+/** So much may be done between two frames, in short pieces. */
+const TURN_MS = 5;
+
+export class Turns {
+  /** In order of their first wish. @type {Map<string, () => void>} */ #waiting = new Map();
+
+  /** Do `work` soon. Of the same name only the last wish counts. @param {string} name @param {() => void} work */
+  add(name, work) {
+    this.#waiting.set(name, work);
+    if (this.#waiting.size === 1) this.#afterFrame();
+  }
+
+  #afterFrame() {
+    // In the callback itself it would be work before the frame; the browser paints between the two.
+    requestAnimationFrame(() => setTimeout(() => this.#take()));
+  }
+
+  /** A piece that fails holds up no other; why, stands in the console. */
+  #take() {
+    const began = performance.now();
+    do {
+      const [[name, work]] = this.#waiting;
+      this.#waiting.delete(name);
+      try {
+        work();
+      } catch (error) {
+        reportError(error);
+      }
+    } while (this.#waiting.size && performance.now() - began < TURN_MS);
+    if (this.#waiting.size) this.#afterFrame();
+  }
+}

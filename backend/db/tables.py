@@ -242,9 +242,10 @@ class SpecValueRow(Base):
 
 
 class JobSectionRow(Base):
-    """Which sections the spec of a job is made of."""
+    """Which sections the spec of a job is made of, and which `part` of it each is: optimizer, precision …, or ""."""
 
     __tablename__ = "job_sections"
+    part: Mapped[str] = mapped_column(String(40), primary_key=True)
     section: Mapped[str] = mapped_column(String(32), primary_key=True)
     job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True)
 

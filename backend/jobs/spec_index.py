@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from backend.db.database import Database
 from backend.db.many_rows import insert_new
 from backend.db.tables import JobRow, JobSectionRow, SpecValueRow
-from backend.jobs.search.fields import NOTHING, spec_fields
+from backend.jobs.search.fields import NOTHING, part_of, spec_fields
 from tunedeck.spec import JobSpec
 
 # They are columns of the job itself.
@@ -87,8 +87,12 @@ def add(session: Session, by_job: Mapping[str, Sections]) -> None:
     found = session.scalars(_KNOWN, {"sections": list(wanted)}) if wanted else ()
     new = wanted.keys() - set(found)
     insert_new(session, SPEC_VALUES, _value_rows({name: wanted[name] for name in new}))
-    names = ((job_id, name) for job_id, sections in by_job.items() for name in sections)
-    insert_new(session, JOB_SECTIONS, [{"section": name, "job_id": job_id} for job_id, name in names])
+    named = [
+        {"part": part_of(values[0].path), "section": name, "job_id": job_id}
+        for job_id, sections in by_job.items()
+        for name, values in sections.items()
+    ]
+    insert_new(session, JOB_SECTIONS, named)
 
 
 def add_missing(database: Database) -> None:

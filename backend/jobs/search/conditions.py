@@ -6,10 +6,10 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from backend.db.tables import JobNotesRow, JobRow, JobSectionRow, SpecValueRow
-from backend.jobs.search.fields import NOTHING, Kind
+from backend.jobs.search.fields import NOTHING, Kind, part_of
 from backend.jobs.search.terms import FieldTerm, FreeText, Term
 
 Condition = ColumnElement[bool]
@@ -59,7 +59,7 @@ def _of_field(term: FieldTerm) -> Condition:
             )
         case "notes":
             wanted = _compared(term, JobNotesRow.markdown.expression, JobNotesRow.version.expression)
-            return _SCANNED_ID.in_(select(JobNotesRow.job_id).where(wanted))
+            return _is_among(select(JobNotesRow.job_id).where(wanted))
     column = _COLUMNS[term.field.name]
     # A job that has no such number yet is neither less nor greater; of what is unknown SQL would not even say "not".
     return and_(column.is_not(None), _compared(term, column, column))
@@ -68,7 +68,15 @@ def _of_field(term: FieldTerm) -> Condition:
 def _of_spec(term: FieldTerm) -> Condition:
     wanted = _compared(term, SpecValueRow.text.expression, SpecValueRow.number.expression)
     parts = select(JobSectionRow.job_id).join(SpecValueRow, SpecValueRow.section == JobSectionRow.section)
-    return _SCANNED_ID.in_(parts.where(SpecValueRow.path == term.field.name, wanted))
+    path = term.field.name
+    return _is_among(parts.where(JobSectionRow.part == part_of(path), SpecValueRow.path == path, wanted))
+
+
+def _is_among(job_ids: Select[str]) -> Condition:
+    """PostgreSQL is told to look these up once, as SQLite does by itself: it expects to find a page of them soon, and
+    would look into the spec of each job in turn, all 10,000 where few are among them."""
+    once = job_ids.cte().prefix_with("MATERIALIZED", dialect="postgresql")
+    return _SCANNED_ID.in_(select(once.c.job_id))
 
 
 def _compared(term: FieldTerm, text: ColumnElement[Any], number: ColumnElement[Any]) -> Condition:

@@ -100,6 +100,11 @@ def spec_fields() -> dict[str, SearchField]:
     return found
 
 
+def part_of(path: str) -> str:
+    """The part of a spec that a field is in; "" for a field that is in none."""
+    return path.partition(".")[0] if "." in path else ""
+
+
 def _fields_of(model: type[BaseModel], above: str = "") -> Iterator[SearchField]:
     for name, each in model.model_fields.items():
         types_of = tuple(_plain_types(each.annotation))

@@ -6,6 +6,7 @@ import csv
 import io
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -159,7 +160,7 @@ def test_only_attempts_with_something_to_compact_are_looked_at_one_by_one(
     with database.writing() as session:
         other = add_running_job(session, time.time()).id
         session.get_one(AttemptRow, (other, 1)).ended_at = time.time() - SETTLE_S - 1
-        columns = {"attempt": 1, "seq": None, "kind": "job", "step": None, "payload": {}}
+        columns: dict[str, Any] = {"attempt": 1, "seq": None, "kind": "job", "step": None, "payload": {}}
         session.add(EventRow(job_id=job_id, t=1.0, **columns))
     assert found() == []
     with database.writing() as session:

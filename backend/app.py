@@ -6,7 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import APIRouter, Depends, FastAPI, Security
+from fastapi import Depends, FastAPI, Security
 from fastapi.security import HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
@@ -95,7 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
     )
     install_error_handlers(app)
-    app.include_router(_rest())
+    _include_rest(app)
     app.include_router(accounts_router)
     app.include_router(pages_router)
     mount_static_files(app, frontend.STATIC_DIR)
@@ -107,15 +107,19 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _rest() -> APIRouter:
-    common = documented(BadInput, LoginRequired, OriginRefused, TooLarge, Unavailable, DiskFull)
+def _include_rest(app: FastAPI) -> None:
+    """Each router by itself: with one around them all FastAPI asks every one of them at each request whether it has
+    changed."""
     # Only documents how to log in: the guards have checked it before any route is looked for.
     bearer = Security(HTTPBearer(auto_error=False, description="or the session cookie"))
-    dependencies = [bearer, Depends(refuse_unknown_parameters)]
-    api = APIRouter(prefix="/api/v1", responses=common, max_body_size=MAX_BODY_BYTES, dependencies=dependencies)
     for router in _REST:
-        api.include_router(router)
-    return api
+        app.include_router(
+            router,
+            prefix="/api/v1",
+            dependencies=[bearer, Depends(refuse_unknown_parameters)],
+            responses=documented(BadInput, LoginRequired, OriginRefused, TooLarge, Unavailable, DiskFull),
+            max_body_size=MAX_BODY_BYTES,
+        )
 
 
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

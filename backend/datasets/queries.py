@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import cast
 
-from sqlalchemy import Select, and_, bindparam, or_, select
+from sqlalchemy import Select, Table, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import DatasetRow, DatasetVersionRow, JobRow
@@ -61,11 +62,11 @@ def _with_newest_version() -> Select[DatasetRow, DatasetVersionRow]:
     return select(DatasetRow, DatasetVersionRow).join(DatasetVersionRow, newest)
 
 
-_IN_USE = select(DatasetRow.id).where(
-    DatasetRow.id.in_(bindparam("ids", expanding=True)), DatasetRow.trashed_at.is_(None)
-)
+# Of the table and not of the mapped class: that is half of what such a question costs.
+_datasets = cast(Table, DatasetRow.__table__).c
+_IN_USE = select(_datasets.id).where(_datasets.id.in_(bindparam("ids", expanding=True)), _datasets.trashed_at.is_(None))
 
 
 def in_use(session: Session, ids: Collection[str]) -> set[str]:
     """Those of these data sets that are there and not in the trash."""
-    return set(session.scalars(_IN_USE, {"ids": list(ids)}))
+    return set(session.connection().scalars(_IN_USE, {"ids": list(ids)}))

@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from backend.db.json_text import json_text
 from tunedeck.errors import BadInput
 
 # How long a statement waits for another's lock, in seconds.
@@ -27,8 +28,7 @@ BUSY_TIMEOUT_S = 15
 # About the lease of the leader, so that whoever takes over need not wait longer for the lock than for the lead.
 IDLE_TRANSACTION_TIMEOUT_S = 4
 # FastAPI's thread pool has 40 threads; scheduler, ingest, pump and compactor come on top.
-_POOL_SIZE = 16
-_MAX_OVERFLOW = 40
+_COMMON: dict[str, Any] = {"pool_size": 16, "max_overflow": 40, "json_serializer": json_text}
 # The key of the advisory lock: any number that nothing else in the database uses.
 _WRITER = 8_500_001
 
@@ -65,7 +65,7 @@ def _sqlite(url: URL) -> Engine:
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
     waiting = {"timeout": BUSY_TIMEOUT_S, "check_same_thread": False}
-    engine = create_engine(url, pool_size=_POOL_SIZE, max_overflow=_MAX_OVERFLOW, connect_args=waiting)
+    engine = create_engine(url, connect_args=waiting, **_COMMON)
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
@@ -97,7 +97,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _postgresql(url: URL) -> Engine:
-    engine = create_engine(url, pool_size=_POOL_SIZE, max_overflow=_MAX_OVERFLOW, pool_pre_ping=True)
+    engine = create_engine(url, pool_pre_ping=True, **_COMMON)
     event.listen(engine, "connect", _configure_postgresql)
     event.listen(engine, "begin", _begin_postgresql)
     return engine

@@ -46,7 +46,7 @@ class Guards:
             check_host(request, self.host_names)
             check_origin(request)
             check_length(request)
-            if not _is_open(request.url.path):
+            if not _is_open(scope["path"]):
                 scope.setdefault("state", {})["owner"] = await self._owner_of(request)
         except TunedeckError as error:
             await error_response(request, error)(scope, receive, send)
@@ -87,7 +87,7 @@ def check_length(request: Request) -> None:
     """Raise TooLarge for a body that says itself that it is too long, before it is read. FastAPI would do so too (what
     does not say its length is left to it), but starlette 1.10 answers then in plain text that nothing can change."""
     length = request.headers.get("content-length", "")
-    if not request.url.path.startswith(UPLOAD_PREFIX) and length.isdecimal() and int(length) > MAX_BODY_BYTES:
+    if not request.scope["path"].startswith(UPLOAD_PREFIX) and length.isdecimal() and int(length) > MAX_BODY_BYTES:
         raise TooLarge(f"the body has {int(length):,} bytes", f"send at most {MAX_BODY_BYTES:,} bytes")
 
 

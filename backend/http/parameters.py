@@ -15,6 +15,8 @@ from tunedeck.errors import Problem
 
 async def refuse_unknown_parameters(request: Request) -> None:
     """A dependency of every REST route. Raises BadInput with a problem for each unknown name."""
+    if not request.scope["query_string"]:
+        return
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
     known = _names_of(route.dependant)

@@ -6,6 +6,7 @@ All of it lives on the event loop, which therefore needs no lock and spends no t
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 from starlette.concurrency import run_in_threadpool
@@ -16,6 +17,9 @@ from tunedeck.views import JobDetail
 
 # A transaction of hundreds of jobs would keep scheduler and ingest waiting.
 MOST_AT_ONCE = 32
+# How long those who wait do so for others at most, and how often to look who has come, in seconds.
+LINGER_S = 0.01
+LOOK_S = 0.001
 
 
 class Desk:
@@ -43,6 +47,15 @@ class Desk:
             for (_, future), found in zip(batch, taken, strict=True):
                 _answer(future, found)
             self._on_taken()
+            await self._gather(len(batch) + len(self._waiting))
+
+    async def _gather(self, num_callers: int) -> None:
+        """Those who were answered just now come again at once if they have more, and then all share one transaction.
+        Without this pause a part of them would be stored while another was answered. Who is alone never waits."""
+        deadline = time.monotonic() + LINGER_S
+        wanted = min(num_callers, MOST_AT_ONCE) if num_callers > 1 else 0
+        while len(self._waiting) < wanted and time.monotonic() < deadline:
+            await asyncio.sleep(LOOK_S)
 
     async def _take(self, handed_in: list[HandedIn]) -> list[Taken]:
         try:

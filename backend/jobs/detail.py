@@ -8,7 +8,8 @@ from backend.db.known_jobs import no_such_job
 from backend.db.tables import JobRow
 from backend.jobs import queries
 from backend.jobs.usage import usage_of
-from backend.jobs.views import job_detail
+from backend.jobs.views import job_detail, transition_view
+from tunedeck.spec import JobSpec
 from tunedeck.views import JobDetail
 
 
@@ -17,4 +18,5 @@ def detail(session: Session, job_id: str) -> JobDetail:
     job = session.get(JobRow, job_id)
     if job is None:
         raise no_such_job(job_id)
-    return job_detail(job, usage_of(session, [job])[job.id], queries.transitions(session, job_id))
+    history = map(transition_view, queries.transitions(session, job_id))
+    return job_detail(job, usage_of(session, [job])[job.id], JobSpec.model_validate(job.spec), history)

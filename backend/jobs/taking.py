@@ -9,20 +9,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.datasets import queries as datasets
 from backend.db.database import Database
-from backend.db.tables import JobRow
 from backend.jobs import queries, spec_index
+from backend.jobs.creation import Creation, store_new
 from backend.jobs.detail import detail
 from backend.jobs.facts import Facts
 from backend.jobs.intake import Intake, resolve_spec
 from backend.jobs.spec_index import Sections, sections_of_spec
-from backend.jobs.transitions import Creation, created_all
-from backend.jobs.usage import Usage
-from backend.jobs.views import job_detail
 from tunedeck.errors import TunedeckError
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import Desired, JobState
@@ -63,9 +61,13 @@ Taken = JobDetail | Exception
 class Prepared:
     """A job that may be stored, as long as its data sets are not in the trash."""
 
-    job: JobRow
+    creation: Creation
     sections: Sections
     dataset_ids: set[str]
+
+    @property
+    def job_id(self) -> str:
+        return self.creation.job.id
 
 
 def take(database: Database, handed_in: Sequence[HandedIn]) -> list[Taken]:
@@ -105,15 +107,17 @@ def _prepared(facts: Facts, handed_in: HandedIn) -> Prepared | TunedeckError:
         intake = resolve_spec(facts, handed_in.order.owner, handed_in.spec)
     except TunedeckError as fault:
         return fault
-    job = _row(handed_in, intake)
-    return Prepared(job, sections_of_spec(handed_in.spec, job.resolved), intake.dataset_ids)
+    order = handed_in.order
+    creation = Creation(_columns(handed_in, intake), handed_in.spec, order.owner, handed_in.why, handed_in.at)
+    sections = sections_of_spec(handed_in.spec, creation.columns["resolved"])
+    return Prepared(creation, sections, intake.dataset_ids)
 
 
 def _store(
     session: Session, handed_in: Sequence[HandedIn], prepared: Sequence[Prepared | TunedeckError]
 ) -> list[Taken]:
     made = queries.by_request_keys(session, [each.order.request for each in handed_in if each.order.request_key])
-    new: dict[str, tuple[Creation, Sections]] = {}
+    new: dict[str, Prepared] = {}
     taken: list[str | TunedeckError] = []
     for each, found in zip(handed_in, _with_their_data(session, handed_in, prepared), strict=True):
         if job_id := made.get(each.order.request):
@@ -121,13 +125,13 @@ def _store(
         elif isinstance(found, TunedeckError):
             taken.append(found)
         else:
-            new[found.job.id] = (Creation(found.job, each.order.owner, each.why, each.at), found.sections)
-            taken.append(found.job.id)
+            new[found.job_id] = found
+            taken.append(found.job_id)
             if each.order.request_key:
-                made[each.order.request] = found.job.id
-    firsts = zip(new, created_all(session, [creation for creation, _ in new.values()]), strict=True)
-    spec_index.add(session, {job_id: sections for job_id, (_, sections) in new.items()})
-    details = {job_id: job_detail(new[job_id][0].job, Usage(), [first]) for job_id, first in firsts}
+                made[each.order.request] = found.job_id
+    store_new(session, [each.creation for each in new.values()])
+    spec_index.add(session, {job_id: each.sections for job_id, each in new.items()})
+    details = {job_id: each.creation.detail for job_id, each in new.items()}
     return [each if isinstance(each, TunedeckError) else details.get(each) or detail(session, each) for each in taken]
 
 
@@ -142,26 +146,19 @@ def _with_their_data(
         yield found if is_valid else _prepared(Facts(session, each.at), each)
 
 
-def _row(handed_in: HandedIn, intake: Intake) -> JobRow:
+def _columns(handed_in: HandedIn, intake: Intake) -> dict[str, Any]:
     order, spec = handed_in.order, handed_in.spec
-    return JobRow(
-        id=new_id(),
-        name=spec.name,
-        state=(JobState.DRAFT if order.draft else JobState.QUEUED).value,
-        desired=Desired.RUN.value,
-        owner=order.owner,
-        priority=spec.queue.priority,
-        preemptible=spec.queue.preemptible,
-        max_attempts=spec.queue.max_attempts or 0,
-        request_key=order.request_key or None,
-        model=spec.model,
-        dataset=spec.dataset,
-        spec=spec.model_dump(mode="json", exclude_unset=True),
-        attempt=0,
-        created_at=handed_in.at,
-        phase="",
-        facts={},
-        step=0,
-        latest={},
+    return {
+        "id": new_id(),
+        "name": spec.name,
+        "state": (JobState.DRAFT if order.draft else JobState.QUEUED).value,
+        "desired": Desired.RUN.value,
+        "owner": order.owner,
+        "priority": spec.queue.priority,
+        "preemptible": spec.queue.preemptible,
+        "max_attempts": spec.queue.max_attempts or 0,
+        "request_key": order.request_key or None,
+        "model": spec.model,
+        "dataset": spec.dataset,
         **intake.columns(),
-    )
+    }

@@ -9,24 +9,20 @@ one whose row is no longer what it read. A trigger that writes the history was r
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from backend.alerts import triggers
-from backend.db.many_rows import insert_all, insert_new
+from backend.db.many_rows import insert_new
 from backend.db.tables import EventRow, JobRow, TransitionRow
 from backend.health import conditions
-from backend.jobs.usage import Usage, usage_of
+from backend.jobs.usage import usage_of
 from backend.jobs.views import job_view
 from tunedeck.lifecycle import FINAL, Desired, JobState, check_transition
 
-JOBS = cast(Table, JobRow.__table__)
 EVENTS = cast(Table, EventRow.__table__)
-TRANSITIONS = cast(Table, TransitionRow.__table__)
-_OF_FIRST = ("job_id", "at", "from_state", "to_state", "who", "why")
 
 
 def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, now: float) -> None:
@@ -63,38 +59,6 @@ def wish(session: Session, job: JobRow, who: str, why: str, now: float) -> None:
     announce(session, job, now)
 
 
-@dataclass(frozen=True)
-class Creation:
-    """A new job, and what the first line of its history says. `at` is unix time in seconds."""
-
-    job: JobRow
-    who: str
-    why: str
-    at: float
-
-    def first_line(self) -> TransitionRow:
-        states = {"from_state": "", "to_state": self.job.state}
-        return TransitionRow(job_id=self.job.id, at=self.at, who=self.who, why=self.why, **states)
-
-
-def created_all(session: Session, creations: Sequence[Creation]) -> list[TransitionRow]:
-    """Store new jobs, each with the first line of its history; these are returned. Both are not of the session."""
-    firsts = [each.first_line() for each in creations]
-    insert_all(session, JOBS, [_columns(each.job) for each in creations])
-    insert_all(session, TRANSITIONS, [{name: getattr(first, name) for name in _OF_FIRST} for first in firsts])
-    insert_new(session, EVENTS, [_event(each.job, Usage(), each.at) for each in creations])
-    return firsts
-
-
-def _columns(job: JobRow) -> dict[str, Any]:
-    """By name, with the defaults of those that were not set; the job has them afterwards."""
-    for column in JOBS.columns:
-        if column.default is not None and column.key not in vars(job):
-            default = column.default.arg  # type: ignore[attr-defined]
-            setattr(job, column.key, default(None) if callable(default) else default)
-    return {column.key: getattr(job, column.key) for column in JOBS.columns}
-
-
 def announce(session: Session, job: JobRow, now: float) -> None:
     """Put the job as it stands now into the feed, as a `job` event whose payload is its JobView."""
     announce_all(session, [job], now)
@@ -104,10 +68,13 @@ def announce_all(session: Session, jobs: Sequence[JobRow], now: float) -> None:
     """`announce` for each of `jobs`, at the price of little more than one."""
     session.flush()
     used = usage_of(session, jobs)
-    insert_new(session, EVENTS, [_event(job, used[job.id], now) for job in jobs])
+    insert_new(
+        session, EVENTS, [event_of(job, job_view(job, used[job.id]).model_dump(mode="json"), now) for job in jobs]
+    )
 
 
-def _event(job: JobRow, usage: Usage, now: float) -> dict[str, Any]:
+def event_of(job: JobRow, view: dict[str, Any], now: float) -> dict[str, Any]:
+    """The columns of a `job` event; `view` is the JobView as JSON."""
     return {
         "job_id": job.id,
         "attempt": job.attempt,
@@ -115,5 +82,5 @@ def _event(job: JobRow, usage: Usage, now: float) -> dict[str, Any]:
         "kind": "job",
         "step": job.step,
         "t": now,
-        "payload": job_view(job, usage).model_dump(mode="json"),
+        "payload": view,
     }

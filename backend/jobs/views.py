@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from typing import Any
 
 from backend.db.tables import CheckpointRow, JobRow, TransitionRow
 from backend.health import conditions
@@ -13,57 +14,62 @@ from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, Desired, JobState
 from tunedeck.spec import JobSpec
 from tunedeck.views import CheckpointView, JobDetail, JobFault, JobView, TransitionView
 
+_OF_DETAIL = JobDetail.model_fields.keys() - JobView.model_fields.keys()
+
 
 def job_view(job: JobRow, usage: Usage) -> JobView:
     """The summary of a job. A job that waits has no host, whatever was before."""
+    return JobView(**_summary(job, usage))
+
+
+def job_detail(job: JobRow, usage: Usage, spec: JobSpec, transitions: Iterable[TransitionView]) -> JobDetail:
+    own = {"spec": spec, "resolved": job.resolved, "facts": job.facts, "transitions": tuple(transitions)}
+    return JobDetail(**_summary(job, usage), **own)
+
+
+def summary_of(detail: JobDetail) -> dict[str, Any]:
+    """Its JobView as JSON: what an event says of the job."""
+    return detail.model_dump(mode="json", exclude=_OF_DETAIL)
+
+
+def _summary(job: JobRow, usage: Usage) -> dict[str, Any]:
     state = JobState(job.state)
-    return JobView(
-        id=job.id,
-        name=job.name,
-        state=state,
-        desired=Desired(job.desired),
-        owner=job.owner,
-        priority=job.priority,
-        actions=(*actions_in(state), *_archiving(job, state)),
-        model=job.model,
-        dataset=job.dataset,
-        attempt=job.attempt,
-        host=usage.host if state in HOLDS_DEVICES | FINAL else "",
-        next_try_at=job.not_before if state is JobState.QUEUED and job.not_before > 0 else None,
-        created_at=job.created_at,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
-        phase=job.phase,
-        step=job.step,
-        train_iters=job.train_iters,
-        eta_s=eta_s(job.state, job.train_iters, job.step, job.step_time_ema_s),
-        latest=job.latest,
-        first_validation_loss=job.first_validation_loss,
-        best_validation_loss=job.best_validation_loss,
-        num_tokens=job.num_tokens,
-        num_trained_tokens=job.num_trained_tokens,
-        total_tokens=_total_tokens(job),
-        memory_capacity_bytes=usage.memory_bytes or None,
-        checkpoint_step=job.checkpoint_step,
-        checkpoint_at=job.checkpoint_at,
-        usage=usage.view(job.device),
-        conditions=conditions.of_job(job),
-        fault=JobFault.model_validate(job.fault) if job.fault else None,
-        tags=tags_of(job.tags),
-        archived_at=job.archived_at,
-        loss_curve=tuple(job.loss_curve.get("values", ())),
-    )
-
-
-def job_detail(job: JobRow, usage: Usage, transitions: Sequence[TransitionRow]) -> JobDetail:
-    summary = job_view(job, usage)
-    return JobDetail(
-        **{name: getattr(summary, name) for name in JobView.model_fields},
-        spec=JobSpec.model_validate(job.spec),
-        resolved=job.resolved,
-        facts=job.facts,
-        transitions=tuple(transition_view(row) for row in transitions),
-    )
+    return {
+        "id": job.id,
+        "name": job.name,
+        "state": state,
+        "desired": Desired(job.desired),
+        "owner": job.owner,
+        "priority": job.priority,
+        "actions": (*actions_in(state), *_archiving(job, state)),
+        "model": job.model,
+        "dataset": job.dataset,
+        "attempt": job.attempt,
+        "host": usage.host if state in HOLDS_DEVICES | FINAL else "",
+        "next_try_at": job.not_before if state is JobState.QUEUED and job.not_before > 0 else None,
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "ended_at": job.ended_at,
+        "phase": job.phase,
+        "step": job.step,
+        "train_iters": job.train_iters,
+        "eta_s": eta_s(job.state, job.train_iters, job.step, job.step_time_ema_s),
+        "latest": job.latest,
+        "first_validation_loss": job.first_validation_loss,
+        "best_validation_loss": job.best_validation_loss,
+        "num_tokens": job.num_tokens,
+        "num_trained_tokens": job.num_trained_tokens,
+        "total_tokens": _total_tokens(job),
+        "memory_capacity_bytes": usage.memory_bytes or None,
+        "checkpoint_step": job.checkpoint_step,
+        "checkpoint_at": job.checkpoint_at,
+        "usage": usage.view(job.device),
+        "conditions": conditions.of_job(job),
+        "fault": JobFault.model_validate(job.fault) if job.fault else None,
+        "tags": tags_of(job.tags),
+        "archived_at": job.archived_at,
+        "loss_curve": tuple(job.loss_curve.get("values", ())),
+    }
 
 
 def transition_view(row: TransitionRow) -> TransitionView:

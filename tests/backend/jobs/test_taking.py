@@ -6,6 +6,7 @@ import asyncio
 import time
 from typing import Any
 
+import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
@@ -66,6 +67,26 @@ def test_all_who_come_while_others_are_served_are_served_at_once(stocked: TestCl
     assert [each.name for each in made] == [f"job-{number}" for number in range(10)]
     assert len({each.id for each in made}) == 10
     assert transactions == [10]
+
+
+def test_those_who_come_again_as_soon_as_they_are_answered_share_every_transaction(
+    stocked: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.jobs.desk.LINGER_S", 60.0)
+    database = _database(stocked)
+    num_jobs: list[int] = []
+
+    async def post() -> None:
+        desk = Desk(database, lambda: num_jobs.append(_counts(database)[0]))
+
+        async def one_after_the_other() -> None:
+            for _ in range(3):
+                await desk.hand_in(_handed_in())
+
+        await asyncio.gather(*(one_after_the_other() for _ in range(4)))
+
+    asyncio.run(post())
+    assert num_jobs == [4, 8, 12]
 
 
 def test_what_is_registered_is_looked_up_anew_for_those_who_come_later(stocked: TestClient) -> None:

@@ -2,38 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.db.tables import EventRow, JobRow, TransitionRow
-from backend.jobs.transitions import Creation, created_all, transition
+from backend.jobs.creation import Creation, store_new
+from backend.jobs.transitions import transition
 from tunedeck.errors import IllegalTransition
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import JobState
+from tunedeck.spec import JobSpec
 
 
 def _add_job(session: Session) -> JobRow:
-    job = JobRow(
-        id=new_id(),
-        name="a",
-        state="queued",
-        desired="run",
-        model="m",
-        dataset="d",
-        spec={},
-        resolved={},
-        attempt=0,
-        created_at=1.0,
-        phase="",
-        facts={},
-        step=0,
-        train_iters=3,
-        latest={},
-    )
-    created_all(session, [Creation(job, "test", "submitted", 1.0)])
-    return session.get_one(JobRow, job.id)
+    columns: dict[str, Any] = {
+        "id": new_id(),
+        "name": "a",
+        "state": "queued",
+        "model": "m",
+        "dataset": "d",
+        "resolved": {},
+        "train_iters": 3,
+    }
+    store_new(session, [Creation(columns, JobSpec(name="a", model="m", dataset="d"), "test", "submitted", 1.0)])
+    return session.get_one(JobRow, columns["id"])
 
 
 def test_each_change_is_one_line_of_history_and_one_event(database: Database) -> None:

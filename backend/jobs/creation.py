@@ -1,0 +1,73 @@
+"""Stores new jobs, each with the first line of its history and its first event: three statements for any number.
+
+They are made from plain values. A session to which mapped objects are added was rejected: what it notes about each of
+some fifty columns takes longer than to store the job, and nobody reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast
+
+from sqlalchemy import Table
+from sqlalchemy.orm import Session
+
+from backend.db.many_rows import insert_all, insert_new
+from backend.db.tables import JobRow, TransitionRow
+from backend.jobs.transitions import EVENTS, event_of
+from backend.jobs.usage import Usage
+from backend.jobs.views import job_detail, summary_of
+from tunedeck.spec import JobSpec
+from tunedeck.views import JobDetail, TransitionView
+
+JOBS = cast(Table, JobRow.__table__)
+TRANSITIONS = cast(Table, TransitionRow.__table__)
+
+
+def _default(column: Any) -> Any:
+    if column.default is None:
+        return None
+    return column.default.arg(None) if column.default.is_callable else column.default.arg
+
+
+_DEFAULTS = {column.key: _default(column) for column in JOBS.columns}
+
+
+@dataclass(frozen=True)
+class Creation:
+    """A new job: those of its columns that have no default or another value, its spec as asked, and what the first line
+    of its history says. `at` is unix time in seconds."""
+
+    given: dict[str, Any]
+    spec: JobSpec
+    who: str
+    why: str
+    at: float
+
+    @cached_property
+    def columns(self) -> dict[str, Any]:
+        asked = self.spec.model_dump(mode="json", exclude_unset=True)
+        return _DEFAULTS | self.given | {"spec": asked, "created_at": self.at}
+
+    @cached_property
+    def job(self) -> JobRow:
+        """As it will be read; of no session."""
+        job = JobRow()
+        vars(job).update(self.columns)
+        return job
+
+    @cached_property
+    def first_line(self) -> TransitionView:
+        return TransitionView(at=self.at, from_state="", to_state=self.columns["state"], who=self.who, why=self.why)
+
+    @cached_property
+    def detail(self) -> JobDetail:
+        return job_detail(self.job, Usage(), self.spec, [self.first_line])
+
+
+def store_new(session: Session, creations: Sequence[Creation]) -> None:
+    insert_all(session, JOBS, [each.columns for each in creations])
+    insert_all(session, TRANSITIONS, [{"job_id": each.job.id, **dict(each.first_line)} for each in creations])
+    insert_new(session, EVENTS, [event_of(each.job, summary_of(each.detail), each.at) for each in creations])

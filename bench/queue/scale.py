@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sqlalchemy import text
 
 from backend.db.database import Database
 from bench.queue.databases import Kind
@@ -59,16 +60,17 @@ def _stock(made: Service, kind: Kind, hosts: list[str], num_queued: int, workers
     """Full hosts and a queue, straight into the database."""
     now = time.time()
     database = Database(made.settings.resolved_database_url())
-    # Before the transaction: PostgreSQL ends one in which nothing is said for a few seconds.
-    waiting = [job_row(now, "cuda", SIZES[number % len(SIZES)]) for number in range(num_queued)]
     with database.writing() as session, session.no_autoflush:
+        if kind == "postgresql":
+            # Making the rows takes longer than the backend may be silent in a transaction.
+            session.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
         for host in hosts:
             add_host(session, now, name=host, num_devices=NUM_GPUS)
             for num_devices in SIZES:
                 job = add_job(session, now, "cuda", num_devices, state="running", attempt=1, started_at=now)
                 add_attempt(session, job.id, 1, now, host=host, num_devices=num_devices, lease_expires_at=now + 120)
                 workers.begin(job.id, 1, host)
-        session.add_all(waiting)
+        session.add_all([job_row(now, "cuda", SIZES[number % len(SIZES)]) for number in range(num_queued)])
     if kind == "postgresql":
         _tend(database)
     database.close()

@@ -23,9 +23,9 @@ class Loop:
     """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own; sooner where the
     round before returned so many seconds.
 
-    `most_share`: of how much of the time its rounds may take, however often it is woken, so that what is woken by
-    everything that happens leaves others their part of the processor. Who has rested begins at once: a share that is
-    not used is kept, for rounds of up to SAVED_S.
+    `most_share`: how much of a core its rounds may take, however often it is woken, so that what is woken by everything
+    that happens leaves others their part of the processor; waiting for a database does not count. Who has rested begins
+    at once: a share that is not used is kept, for rounds of up to SAVED_S.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Loop:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            began = time.monotonic()
+            began = time.thread_time()
             try:
                 wanted_s = self._round()
             except Exception as fault:
@@ -70,12 +70,12 @@ class Loop:
                 self._stopping.wait(self._pause_s)
             else:
                 self._recover()
-                self._stopping.wait(self._rest_s(time.monotonic() - began))
+                self._stopping.wait(self._rest_s(time.thread_time() - began))
                 self._wake.wait(self._interval_s if wanted_s is None else min(wanted_s, self._interval_s))
             self._wake.clear()
 
     def _rest_s(self, took_s: float) -> float:
-        """How long to rest after a round, in seconds."""
+        """How long to rest after a round that took so much of a core, in seconds."""
         now = time.monotonic()
         self._saved_s = min(SAVED_S, self._saved_s + self._most_share * (now - self._counted_at)) - took_s
         self._counted_at = now

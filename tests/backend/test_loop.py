@@ -65,3 +65,22 @@ def test_a_round_may_ask_to_be_called_sooner() -> None:
     wait_until(lambda: len(rounds) >= 3)
     loop.ask_to_stop()
     loop.join(5)
+
+
+def test_a_round_that_only_waits_uses_nothing_of_its_share() -> None:
+    rounds: list[float] = []
+
+    def round_() -> None:
+        time.sleep(0.1)
+        rounds.append(0.0)
+
+    loop = Loop("waits for a database", round_, 3600, most_share=0.001)
+    loop.start()
+
+    def have_been_four() -> bool:
+        loop.wake()
+        return len(rounds) >= 4
+
+    wait_until(have_been_four)
+    loop.ask_to_stop()
+    loop.join(5)

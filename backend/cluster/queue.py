@@ -11,11 +11,12 @@ from backend.cluster import queries
 from backend.db.database import Database
 from backend.db.tables import HostRow, JobRow
 from backend.scheduler.expected import Start, expected_starts
+from backend.scheduler.order import in_order
 from backend.scheduler.placement import MOST_PLACEMENTS
 from backend.scheduler.plan import Plan, Room, make_plan
 from backend.scheduler.pools import pool_of_host
 from backend.scheduler.reasons import Closed, Cluster, why_it_waits
-from backend.scheduler.rooms import queue_of_jobs, rooms_of
+from backend.scheduler.rooms import rooms_of, waiting_jobs
 from backend.scheduler.shares import shares_of
 from tunedeck.settings import Settings
 from tunedeck.views import QueuedView, QueueView, ShareView
@@ -28,13 +29,14 @@ MOST_ESTIMATED = 50
 def look(database: Database, settings: Settings, limit: int, now: float) -> QueueView:
     """The first `limit` waiting jobs. Made with the scheduler's own plan, but without its lock."""
     with database.reading() as session:
-        queue = queue_of_jobs(session, now)
+        waiting = waiting_jobs(session, now)
+        shares = shares_of(session, {job.owner for job in waiting}, now)
+        queue = list(in_order(waiting, shares))
         rooms = rooms_of(session, now - settings.lease_s, now)
         plan = make_plan(queue, rooms, MOST_PLACEMENTS)
         rows = queries.waiting_rows(session, [job.job_id for job in queue[:limit]])
         later = queries.not_due(session, now)
         cluster = _cluster(session, rooms, plan)
-        shares = shares_of(session, {job.owner for job in queue}, now)
     starts = expected_starts(queue[: min(limit, MOST_ESTIMATED)], rooms, plan, now)
     due = [
         _view(rows[job.job_id], number, why_it_waits(job, plan, cluster), starts.get(job.job_id))

@@ -72,23 +72,28 @@ def _room(host: str, pool: str, num_usable: int, holdings: tuple[Holding, ...]) 
     return Room(host, pool, num_usable, holdings, takes_whole=pool == "cpu")
 
 
-def queue_of_jobs(session: Session, now: float, most_alike: int | None = None) -> list[Waiting]:
-    """Every job that is due, in the order in which they are looked at.
+def queue_of_jobs(session: Session, now: float, most_alike: int) -> list[Waiting]:
+    """The jobs that are due, in the order in which they are looked at; `most_alike` as of `waiting_jobs`."""
+    waiting = waiting_jobs(session, now, most_alike)
+    owners = {job.owner for job in waiting}
+    shares = shares_of(session, owners, now) if len(owners) > 1 else {}
+    return list(in_order(waiting, shares))
+
+
+def waiting_jobs(session: Session, now: float, most_alike: int | None = None) -> list[Waiting]:
+    """Every job that is due, in no order.
 
     Of jobs that a plan cannot tell apart but by their age, only the `most_alike` oldest: a plan that places no more
     than so many needs no more of them, and so what a tick costs does not grow with the queue.
     """
     asked = _WAITING if most_alike is None else _OLDEST_OF_EACH_KIND
-    waiting = [
+    return [
         Waiting(job_id, owner, priority, created_at, pool, 1 if is_ray(pool) else num_devices, preemptible)
         for job_id, owner, priority, created_at, launcher, device, num_devices, preemptible in session.execute(
             asked, {"now": now} if most_alike is None else {"now": now, "most_alike": most_alike}
         )
         for pool in (pool_of(launcher, device),)
     ]
-    owners = {job.owner for job in waiting}
-    shares = shares_of(session, owners, now) if len(owners) > 1 else {}
-    return list(in_order(waiting, shares))
 
 
 def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:

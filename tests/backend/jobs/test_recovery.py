@@ -12,7 +12,7 @@ from backend.jobs.due import is_due
 from backend.jobs.pausing import preempt
 from backend.jobs.recovery import attempt_failed, attempt_lost, attempt_stopped
 from backend.jobs.transitions import transition
-from backend.scheduler.rooms import queue_of_jobs
+from backend.scheduler.rooms import waiting_jobs
 from tests.support.jobs import add_attempt, add_running_job
 from tunedeck.errors import by_code
 from tunedeck.lifecycle import JobState
@@ -76,8 +76,8 @@ def test_each_failure_in_a_row_waits_twice_as_long_and_the_last_one_fails_the_jo
         assert last_why(session, job) == (
             "it broke; tried again in 2 s, failure 1 of at most 2 without a new checkpoint"
         )
-        assert queue_of_jobs(session, NOW + 1.9) == []
-        assert [each.job_id for each in queue_of_jobs(session, NOW + 2)] == [job.id]
+        assert waiting_jobs(session, NOW + 1.9) == []
+        assert [each.job_id for each in waiting_jobs(session, NOW + 2)] == [job.id]
         attempt_failed(session, job, runs_again(session, job), fault("rank_lost"), POLICY, "worker", NOW)
         assert job.not_before == NOW + 4
         attempt_failed(session, job, runs_again(session, job), fault("rank_lost"), POLICY, "worker", NOW)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
+from typing import Final
+
+# So many are sent and stored at once, at most.
+MOST_LINES_OF_CHUNK: Final = 500
 
 
 class LogLevel(StrEnum):
@@ -44,18 +48,19 @@ def level_of(line: str) -> LogLevel:
 def may_hold(text: str, levels: frozenset[LogLevel]) -> bool:
     """False only where no line of `text`, which may be thousands, has one of these levels.
 
-    Found by parts of the words alone: the expressions above take 80 ns a character, and a log has millions.
+    Found by the words alone: the expressions above take 80 ns a character, and a log has millions.
     """
     if LogLevel.INFO in levels or not levels:
         return True
-    return any(part in text for level in levels for part in _PARTS[level])
+    lowered = text.lower()
+    return any(word in lowered for level in levels for word in _WORDS[level])
 
 
-# Each word of an expression holds one of its parts.
-_PARTS = {
+# Whatever matches an expression holds one of these in small letters.
+_WORDS = {
     LogLevel.ERROR: (
-        *("rror", "ERROR", "xception", "raceback", "ritical", "CRITICAL", "atal", "FATAL"),
-        *("ailed", "ailure", "FAILED", "illed", "borted", "ut of memory"),
+        *("error", "exception", "traceback", "critical", "fatal", "failed", "failure", "killed", "aborted"),
+        "out of memory",
     ),
-    LogLevel.WARNING: ("arn", "WARN", "eprecated"),
+    LogLevel.WARNING: ("warn", "deprecated"),
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy.orm import Session
 
 from backend.db.tables import AttemptRow, LogChunkRow
 from backend.ingest.progress import Progress
 from tunedeck.bus import LogMessage
+from tunedeck.log_lines import MOST_LINES_OF_CHUNK
 
 
 def store(session: Session, progress: Progress, attempt: AttemptRow, message: LogMessage) -> None:
@@ -15,6 +18,13 @@ def store(session: Session, progress: Progress, attempt: AttemptRow, message: Lo
     if not lines:
         return
     first_line = message.first_line + known
+    for at in range(0, len(lines), MOST_LINES_OF_CHUNK):
+        _keep(session, attempt, first_line + at, lines[at : at + MOST_LINES_OF_CHUNK])
+    if first_line == attempt.ingested_line + 1:
+        progress.of_attempt(attempt, ingested_line=attempt.ingested_line + len(lines))
+
+
+def _keep(session: Session, attempt: AttemptRow, first_line: int, lines: Sequence[str]) -> None:
     session.merge(
         LogChunkRow(
             job_id=attempt.job_id,
@@ -24,5 +34,3 @@ def store(session: Session, progress: Progress, attempt: AttemptRow, message: Lo
             text="\n".join(lines),
         )
     )
-    if first_line == attempt.ingested_line + 1:
-        progress.of_attempt(attempt, ingested_line=attempt.ingested_line + len(lines))

@@ -1,4 +1,8 @@
-"""SQL of engine logs. Chunks may overlap where lines were sent twice; then the later chunk is taken."""
+"""SQL of engine logs. Chunks may overlap where lines were sent twice; then the later chunk is taken.
+
+Where a chunk may begin that holds a line follows from how long chunks are at most, so that no query looks at all of a
+long log's chunks: they are found by where they begin, and those of a million lines are thousands.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables import JobRow, LogChunkRow
+from tunedeck.log_lines import MOST_LINES_OF_CHUNK
 
 
 def newest_attempt(session: Session, job_id: str) -> int | None:
@@ -17,8 +22,10 @@ def newest_attempt(session: Session, job_id: str) -> int | None:
 
 def num_lines(session: Session, job_id: str, attempt: int) -> int:
     """The number of the last line that is stored."""
+    is_of_log = (LogChunkRow.job_id == job_id, LogChunkRow.attempt == attempt)
+    newest = select(func.max(LogChunkRow.first_line)).where(*is_of_log).scalar_subquery()
     last_of_chunk = func.max(LogChunkRow.first_line + LogChunkRow.num_lines - 1)
-    query = select(last_of_chunk).where(LogChunkRow.job_id == job_id, LogChunkRow.attempt == attempt)
+    query = select(last_of_chunk).where(*is_of_log, LogChunkRow.first_line > newest - MOST_LINES_OF_CHUNK)
     return session.scalar(query) or 0
 
 
@@ -36,6 +43,7 @@ def lines(
     query = (
         select(LogChunkRow)
         .where(LogChunkRow.job_id == job_id, LogChunkRow.attempt == attempt)
+        .where(LogChunkRow.first_line > first_line - MOST_LINES_OF_CHUNK)
         .where(LogChunkRow.first_line <= last_line, last_of_chunk >= first_line)
         .order_by(LogChunkRow.first_line)
     )

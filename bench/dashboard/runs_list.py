@@ -34,6 +34,7 @@ from tunedeck.spec import JobSpec
 NUM_RUNS = 10_000
 NUM_REQUESTS = 60
 GOAL_MS = 150.0
+LEASE_S = 3600.0
 BATCH = 500
 TAGS = ("baseline", "night", "sweep-7", "paper")
 MODELS = ("qwen3-0.6b", "qwen3-1.7b", "qwen3-4b")
@@ -57,7 +58,7 @@ PAGES = {
 
 def measure(kind: Kind) -> dict[str, Any]:
     """p50 and p95 in milliseconds of each page, one client that asks one after the other."""
-    with service(kind) as made:
+    with service(kind, lease_s=LEASE_S) as made:
         _stock(made)
         made.start_backend()
         with httpx.Client(base_url=made.url, headers=made.headers, timeout=60) as client:
@@ -132,7 +133,7 @@ def _add_run(session: Session, number: int) -> None:
         # Held back: a scheduler with nothing to place on is not measured here.
         not_before=now + 1e6,
     )
-    add_attempt(session, job.id, 1, now, ended_at=None if state == "running" else now, lease_expires_at=now + 1e6)
+    add_attempt(session, job.id, 1, now, ended_at=None if state == "running" else now, lease_expires_at=now + LEASE_S)
     store(session, job.id, sections_of(asked.model_dump(mode="json"), resolved))
     if number % 20 == 0:
         _write_notes(session, job.id, "It **diverged** at step 400." if number % 400 == 0 else "As expected.")

@@ -72,10 +72,11 @@ class Service:
 
 
 @contextmanager
-def service(kind: Kind) -> Iterator[Service]:
-    """A bus that runs and a migrated database; the backend is started by whoever has stocked it."""
+def service(kind: Kind, lease_s: float = 15.0) -> Iterator[Service]:
+    """A bus that runs and a migrated database; the backend is started by whoever has stocked it. A run that
+    is stocked as live, and of which no worker speaks, is lost after `lease_s`."""
     with TemporaryDirectory(prefix="queue-") as folder, database_url(kind, Path(folder)) as url:
-        settings = Settings(data_dir=Path(folder), port=free_port("127.0.0.1", 0), database_url=url)
+        settings = Settings(data_dir=Path(folder), port=free_port("127.0.0.1", 0), database_url=url, lease_s=lease_s)
         made = Service(settings, base_url(settings.host, settings.port), {})
         database = Database(url)
         migrate(database)

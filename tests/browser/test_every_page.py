@@ -14,6 +14,7 @@ import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from tests.browser.conftest import SCREENS as PICTURES
 from tests.browser.conftest import faults_of
 from tests.browser.scripted_worker import ScriptedAttempt, ScriptedWorker
 from tests.browser.service import BusAndBackend
@@ -78,17 +79,17 @@ def visits(request: pytest.FixtureRequest, chromium: Browser, service: BusAndBac
         reduced_motion="reduce",  # what fades in is judged by the colours that it ends with
     )
     context.add_init_script(WATCH_SHIFTS)
-    yield visit_all(context, service, job_id, has_axe=width < 2560, has_tabs=(width, theme) in WITH_TABS)
+    yield visit_all(context, service, job_id, is_wide=width == 2560, has_tabs=(width, theme) in WITH_TABS)
     context.close()
 
 
-def visit_all(context: BrowserContext, service: BusAndBackend, job_id: str, *, has_axe: bool, has_tabs: bool) -> Visits:
+def visit_all(context: BrowserContext, service: BusAndBackend, job_id: str, *, is_wide: bool, has_tabs: bool) -> Visits:
     page = context.new_page()
     found = Visits([], [], set(), {}, {})
     page.on("request", lambda request: found.asked.add(request.url))
 
     def look(address: str, view: str = "") -> None:
-        if has_axe:
+        if not is_wide:
             found.inaccessible += [f"{address} {view}: {fault}" for fault in inaccessible(page)]
 
     page.goto("/login")
@@ -101,6 +102,9 @@ def visit_all(context: BrowserContext, service: BusAndBackend, job_id: str, *, h
         found.shifts[address] = page.evaluate("() => window.shift")
         found.overflows[address] = page.evaluate(OVERFLOW)
         look(address)
+        if is_wide:
+            name = address.strip("/").partition("?")[0].replace(job_id, "run").replace("/", "-")
+            page.screenshot(path=PICTURES / f"{name}-2560-light.png")
         tabs = page.locator("[role=tab]:visible")
         for number in range(1, tabs.count() if has_tabs else 0):
             tabs.nth(number).click()
@@ -120,12 +124,15 @@ def addresses(job_id: str) -> list[str]:
         "/compare",
         "/models",
         "/cluster",
+        "/settings",
     ]
 
 
 def wait_until_shown(page: Page, address: str) -> None:
     if address.startswith(("/runs/", "/compare?")):
         page.wait_for_function(CHARTS_ARE_DRAWN)
+    if address == "/settings":
+        expect(page.locator("#rules")).to_be_visible()
     if address.startswith("/new"):
         expect(page.locator("#verdict")).to_have_text("Ready to start")
     expect(page.locator("[aria-busy=true]")).to_have_count(0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SCREENS, Attempt
 from tests.browser.scripted_worker import ScriptedAttempt
@@ -114,6 +114,8 @@ def test_every_page_fits_its_width(
             page.locator('#runs [data-cell="select"]').first.check()
         if name == "run-retry":
             page.click('[data-action="retry"]')
+        if name == "run-logs":
+            expect(page.locator("#log-lines li").last).to_contain_text("loss")
         page.wait_for_load_state("load")
         assert page.evaluate(OVERFLOW) <= 0, name
         page.screenshot(path=SCREENS / f"{name}-{width}-{theme}.png", full_page=True)

@@ -12,9 +12,10 @@ from tests.support.valkey import ValkeyServer
 from tests.worker.backend_stand_in import BackendStandIn
 from tests.worker.orders import order
 from tunedeck.bus import MOST_STREAM_ENTRIES, ControlRecord, HeartbeatMessage
+from tunedeck.log_lines import MOST_LINES_OF_CHUNK
 from tunedeck.run_folder import RunFolder
 from worker.forwarder.forwarder import Forwarder, Progress
-from worker.forwarder.line_tail import MAX_BATCH_BYTES, MAX_BATCH_LINES, LineTail
+from worker.forwarder.line_tail import MAX_BATCH_BYTES, LineTail
 from worker.forwarder.log_text import MAX_LOG_LINE_CHARS, shown
 from worker.forwarder.position import START, Position
 from worker.forwarder.rewind import position_after
@@ -83,7 +84,7 @@ def test_batches_cover_a_file_without_gap_or_overlap(tmp_path: Path) -> None:
     tail, offset = LineTail(path, 1000), 0
     found: list[bytes] = []
     while batch := tail.read(offset).lines:
-        assert len(batch) <= MAX_BATCH_LINES
+        assert len(batch) <= MOST_LINES_OF_CHUNK
         assert sum(map(len, batch)) <= MAX_BATCH_BYTES
         found += batch
         offset = tail.read(offset).end_offset

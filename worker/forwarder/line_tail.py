@@ -12,8 +12,9 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from tunedeck.log_lines import MOST_LINES_OF_CHUNK
+
 MAX_BATCH_BYTES = 64 << 10
-MAX_BATCH_LINES = 500
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class LineTail:
 
     def _complete_lines(self, offset: int) -> Lines:
         data = os.pread(self._fd, MAX_BATCH_BYTES, offset)
-        *lines, rest = data.split(b"\n", MAX_BATCH_LINES)
+        *lines, rest = data.split(b"\n", MOST_LINES_OF_CHUNK)
         is_full = len(data) == MAX_BATCH_BYTES or b"\n" in rest
         return Lines(tuple(lines), offset + len(data) - len(rest), more_follow=is_full)
 

@@ -99,6 +99,7 @@ listenToKeys();
 keepTimesFresh();
 show();
 showDeliveries(pageData().deliveries.items, deliveryActions);
+byId("parts").hidden = false;
 startDialog("webhook", () => {}, () => addChannel(webhook()));
 startDialog("email", () => {}, () => addChannel(email()));
 startDialog("rule", offerChannels, async () => {

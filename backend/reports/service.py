@@ -74,7 +74,8 @@ def _for_page(run: Run) -> dict[str, object]:
 
 
 def _yaml(value: object) -> str:
-    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120))
+    # The one in Python takes a fifth of the time of a whole report.
+    return str(yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True, width=120))
 
 
 def _static(path: str) -> str:

@@ -96,7 +96,7 @@ def visit_all(context: BrowserContext, service: BusAndBackend, job_id: str, *, i
     look("/login")
     page.goto(f"/login?token={service.token}&next=/cluster")
     found.console = faults_of(page)
-    for address in addresses(job_id):
+    for place, address in enumerate(addresses(job_id)):
         page.goto(address)
         wait_until_shown(page, address)
         found.shifts[address] = page.evaluate("() => window.shift")
@@ -104,7 +104,7 @@ def visit_all(context: BrowserContext, service: BusAndBackend, job_id: str, *, i
         look(address)
         if is_wide:
             name = address.strip("/").partition("?")[0].replace(job_id, "run").replace("/", "-")
-            page.screenshot(path=PICTURES / f"{name}-2560-light.png")
+            page.screenshot(path=PICTURES / f"wide-{place:02d}-{name}-2560-light.png")
         tabs = page.locator("[role=tab]:visible")
         for number in range(1, tabs.count() if has_tabs else 0):
             tabs.nth(number).click()

@@ -23,20 +23,21 @@ def downsample(points: Points, max_points: int) -> Points:
     finite = np.flatnonzero(np.isfinite(points.values))
     if len(finite) == 0:
         return points.take(np.array([0, len(points) - 1]))
-    values = points.values[finite]
+    # Almost always nothing is missing, and then nothing is copied.
+    known = points if len(finite) == len(points) else points.take(finite)
     kept = np.concatenate(
         [
-            [0, len(points) - 1, finite[values.argmin()], finite[values.argmax()]],
+            [0, len(points) - 1, finite[known.values.argmin()], finite[known.values.argmax()]],
             beginnings_of_gaps(points, most=max_points // 4),
         ]
     )
     room = max_points - len(kept)
-    shape = finite if len(finite) <= room else finite[_shape_of(points, finite, room)]
+    shape = finite if len(finite) <= room else finite[_shape_of(known, room)]
     return points.take(np.union1d(kept, shape).astype(np.int64))
 
 
-def _shape_of(points: Points, finite: NDArray[np.int64], num_points: int) -> NDArray[np.uint64]:
-    steps, values = points.steps[finite], points.values[finite]
+def _shape_of(points: Points, num_points: int) -> NDArray[np.uint64]:
+    steps, values = np.ascontiguousarray(points.steps), np.ascontiguousarray(points.values)
     chosen: NDArray[np.uint64] = MinMaxLTTBDownsampler().downsample(steps, values, n_out=num_points)
     return chosen
 

@@ -43,5 +43,5 @@ def packed(points: Points) -> bytes:
 
 def unpacked(data: bytes) -> Points:
     """Of one outline, or of several one after the other."""
-    steps, times, values = np.frombuffer(data, "<f8").reshape(-1, 3).T
+    steps, times, values = np.ascontiguousarray(np.frombuffer(data, "<f8").reshape(-1, 3).T)
     return Points(steps.astype(np.int64), times, values)

@@ -30,21 +30,27 @@ class Points:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def take(self, which: NDArray[Any]) -> Points:
-        """Those at the given places, or where the given mask is true."""
+    def take(self, which: NDArray[Any] | slice) -> Points:
+        """Those at the given places, or where the given mask is true. A slice copies nothing."""
         return Points(self.steps[which], self.times[which], self.values[which])
 
     @staticmethod
     def joined(parts: Sequence[Points]) -> Points:
         """In order of steps; of several points of one step the one of the last part."""
-        steps = np.concatenate([part.steps for part in parts])
-        times = np.concatenate([part.times for part in parts])
-        values = np.concatenate([part.values for part in parts])
-        if np.all(np.diff(steps) > 0):
-            return Points(steps, times, values)
+        whole = (
+            parts[0]
+            if len(parts) == 1
+            else Points(
+                np.concatenate([part.steps for part in parts]),
+                np.concatenate([part.times for part in parts]),
+                np.concatenate([part.values for part in parts]),
+            )
+        )
+        if np.all(whole.steps[1:] > whole.steps[:-1]):
+            return whole
         # np.unique finds the first of equals, so it looks at everything backwards.
-        _, from_behind = np.unique(steps[::-1], return_index=True)
-        return Points(steps, times, values).take(len(steps) - 1 - from_behind)
+        _, from_behind = np.unique(whole.steps[::-1], return_index=True)
+        return whole.take(len(whole) - 1 - from_behind)
 
 
 class Chunk(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import ColumnElement, Text, cast, delete, exists, func, or_, select
+from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from backend.db.tables import AttemptRow, EventRow, MetricChunkRow, MetricOutlineRow
@@ -15,11 +15,33 @@ from backend.metrics.points import Chunk
 # SQLite takes 32,766 values in a statement.
 _IDS_AT_ONCE = 10_000
 
+# What every chart asks for is put together once, of columns of tables: each time and of those of the mapped classes it
+# would take longer than the answer.
+_EVENTS, _CHUNKS, _OUTLINES = EventRow.__table__, MetricChunkRow.__table__, MetricOutlineRow.__table__
+_PLANS = select(_EVENTS.c.attempt, _EVENTS.c.payload).where(
+    _EVENTS.c.job_id == bindparam("job_id"), _EVENTS.c.kind == "plan"
+)
+_FRESH = (
+    select(_EVENTS.c.attempt, _EVENTS.c.step, _EVENTS.c.t, cast(_EVENTS.c.payload, Text))
+    .where(_EVENTS.c.job_id == bindparam("job_id"), _EVENTS.c.kind.in_(("step", "eval")))
+    .where(_EVENTS.c.step >= bindparam("from_step"), _EVENTS.c.step <= bindparam("to_step"))
+    .order_by(_EVENTS.c.id)
+)
+_HEAD = ("id", "metric", "attempt", "first_step", "last_step", "num_points")
+_HEADS = (
+    select(*(_CHUNKS.c[name] for name in _HEAD), _OUTLINES.c.points)
+    .outerjoin_from(_CHUNKS, _OUTLINES, _OUTLINES.c.chunk_id == _CHUNKS.c.id)
+    .where(_CHUNKS.c.job_id == bindparam("job_id"))
+    .where(_CHUNKS.c.last_step >= bindparam("from_step"), _CHUNKS.c.first_step <= bindparam("to_step"))
+    .order_by(_CHUNKS.c.id)
+)
+_HEADS_OF_SOME = _HEADS.where(_CHUNKS.c.metric.in_(bindparam("names", expanding=True)))
+
 
 def first_steps(session: Session, job_id: str) -> dict[int, int]:
     """The first step of each attempt that has told its plan, by its number."""
-    query = select(EventRow.attempt, EventRow.payload).where(EventRow.job_id == job_id, EventRow.kind == "plan")
-    return {attempt: payload["first_step"] for attempt, payload in session.execute(query)}
+    plans = session.execute(_PLANS, {"job_id": job_id})
+    return {attempt: payload["first_step"] for attempt, payload in plans}
 
 
 def fresh_points(
@@ -29,13 +51,8 @@ def fresh_points(
 
     The documents are taken as text and read by orjson: a busy run has a thousand of them.
     """
-    query = (
-        select(EventRow.attempt, EventRow.step, EventRow.t, cast(EventRow.payload, Text))
-        .where(EventRow.job_id == job_id, EventRow.kind.in_(("step", "eval")))
-        .where(EventRow.step >= from_step, EventRow.step <= to_step)
-        .order_by(EventRow.id)
-    )
-    for attempt, step, time, payload in session.execute(query):
+    wanted = {"job_id": job_id, "from_step": from_step, "to_step": to_step}
+    for attempt, step, time, payload in session.execute(_FRESH, wanted):
         yield attempt, step or 0, time, orjson.loads(payload)["metrics"]
 
 
@@ -56,17 +73,10 @@ def chunk_heads(
     session: Session, job_id: str, names: frozenset[str], from_step: int, to_step: int
 ) -> Iterator[ChunkHead]:
     """Those that overlap the range, oldest first, with their outlines. An empty `names` means every metric."""
-    chunk = MetricChunkRow
-    query = (
-        select(
-            *(chunk.id, chunk.metric, chunk.attempt, chunk.first_step, chunk.last_step, chunk.num_points),
-            MetricOutlineRow.points,
-        )
-        .outerjoin(MetricOutlineRow, MetricOutlineRow.chunk_id == chunk.id)
-        .where(*_overlaps(job_id, names, from_step, to_step))
-        .order_by(chunk.id)
-    )
-    return (ChunkHead(*row) for row in session.execute(query))
+    wanted = {"job_id": job_id, "from_step": from_step, "to_step": to_step}
+    if names:
+        return map(ChunkHead._make, session.execute(_HEADS_OF_SOME, wanted | {"names": list(names)}))
+    return map(ChunkHead._make, session.execute(_HEADS, wanted))
 
 
 def chunks(
@@ -79,6 +89,8 @@ def chunks(
     only: Sequence[int] | None = None,
 ) -> Iterator[Chunk]:
     """Chunks that overlap the range, oldest first; of these `only` the ones with such an id."""
+    if only is not None and not only:
+        return iter(())
     chunk = MetricChunkRow
     query = (
         select(chunk.metric, chunk.attempt, chunk.steps, chunk.times, chunk.values)

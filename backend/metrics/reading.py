@@ -11,6 +11,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.metrics import outlines, points, queries
@@ -60,7 +61,7 @@ def across_attempts(attempts: dict[int, list[Points]], first_steps: dict[int, in
     kept: list[Points] = []
     for number in sorted(attempts):
         own = Points.joined(attempts[number])
-        kept.append(own.take(own.steps < _taken_from(number, first_steps)))
+        kept.append(own.take(slice(int(np.searchsorted(own.steps, _taken_from(number, first_steps))))))
     return Points.joined(kept)
 
 
@@ -105,17 +106,15 @@ def _outlined(session: Session, wanted: Wanted, first_steps: dict[int, int]) -> 
     by_metric: dict[str, list[ChunkHead]] = defaultdict(list)
     for head in queries.chunk_heads(session, wanted.job_id, wanted.names, wanted.from_step, wanted.to_step):
         by_metric[head.metric].append(head)
+    attempts = {head.attempt for heads in by_metric.values() for head in heads}
+    # Of each attempt the last step that is wanted and that no later one trained anew.
+    last_steps = {attempt: min(wanted.to_step, _taken_from(attempt, first_steps) - 1) for attempt in attempts}
     for metric, heads in by_metric.items():
         is_long = outlines.suffice(sum(head.num_points for head in heads), int(wanted.max_points))
         for head in heads:
-            if is_long and head.outline and _is_inside(head, wanted, first_steps):
+            is_inside = wanted.from_step <= head.first_step and head.last_step <= last_steps[head.attempt]
+            if is_long and head.outline and is_inside:
                 outlined[metric, head.attempt].append(head)
             else:
                 rest.append(head.id)
     return outlined, rest
-
-
-def _is_inside(head: ChunkHead, wanted: Wanted, first_steps: dict[int, int]) -> bool:
-    """Whether every point of the chunk is wanted and none was trained anew by a later attempt."""
-    last = min(wanted.to_step, _taken_from(head.attempt, first_steps) - 1)
-    return wanted.from_step <= head.first_step and head.last_step <= last

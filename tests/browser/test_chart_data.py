@@ -18,8 +18,9 @@ WITH_MODULES = """async ([body, given]) => {
     const { usualRange } = await load("charts/outliers.js");
     const { xAxisOf } = await load("charts/x_axis.js");
     const { asYaml } = await load("spec_text.js");
+    const { Turns } = await load("charts/turns.js");
     const { GroupCurves, nameOf } = await load("compare/group_curves.js");
-    const tools = { RunHistory, withGaps, movingAverage, usualRange, xAxisOf, asYaml, GroupCurves, nameOf };
+    const tools = { RunHistory, withGaps, movingAverage, usualRange, xAxisOf, asYaml, GroupCurves, nameOf, Turns };
     const history = new RunHistory();
     const take = (events) => events.map((event) => history.apply(event));
     const points = (name) => history.seriesOf(name).steps.map((step, at) => [step, history.seriesOf(name).values[at]]);
@@ -38,6 +39,16 @@ BODIES = {
         const { steps, values, numPoints } = history.seriesOf("loss");
         return { steps, values, numPoints };
     }""",
+    "turns": """({ Turns }) => new Promise((resolve) => {
+        const [turns, done] = [new Turns(), []];
+        turns.add("hover", () => done.push("old"));
+        // What fails is reported, which would fail the test.
+        addEventListener("error", (event) => event.preventDefault(), { once: true });
+        turns.add("fails", () => { throw new Error("a piece that fails"); });
+        turns.add("hover", () => done.push("new"));
+        turns.add("last", () => resolve(done));
+        done.push("the reader");
+    })""",
     "gaps": "({ withGaps, given }) => withGaps(given.steps, given.steps, given.values, given.isThinned)",
     "average": "({ movingAverage, given }) => movingAverage(given.values, given.weight)",
     "usual range": "({ usualRange, given }) => usualRange(given)",
@@ -93,6 +104,10 @@ def test_what_comes_to_an_outline_is_thinned_without_losing_an_extreme(in_browse
     assert held["values"][100:] == [values[number - 4_001] for number in held["steps"][100:]]
     assert {40.0, -40.0} < set(held["values"])
     assert held["steps"][-20:] == list(range(4_981, 5_001))
+
+
+def test_of_work_between_frames_the_newest_wish_counts_and_a_failure_holds_up_nothing(in_browser: Any) -> None:
+    assert in_browser("turns", None) == ["the reader", "new"]
 
 
 def test_what_the_snapshot_holds_is_not_added_again(in_browser: Any) -> None:

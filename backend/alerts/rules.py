@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import cast
 
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
@@ -18,6 +19,8 @@ log = logging.getLogger(__name__)
 
 _when: TypeAdapter[When] = TypeAdapter(When)
 _complained: set[str] = set()
+# In the notes of a session.
+_ENABLED = "enabled alert rules"
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,11 @@ class Rule:
 
 
 def enabled(session: Session) -> list[Rule]:
-    rows = session.scalars(select(AlertRuleRow).where(AlertRuleRow.enabled).order_by(AlertRuleRow.created_at))
-    return [rule for row in rows if (rule := _readable(row)) is not None]
+    """As they were when the session was first asked: ingest asks at every change of state."""
+    if _ENABLED not in session.info:
+        rows = session.scalars(select(AlertRuleRow).where(AlertRuleRow.enabled).order_by(AlertRuleRow.created_at))
+        session.info[_ENABLED] = [rule for row in rows if (rule := _readable(row)) is not None]
+    return cast(list[Rule], session.info[_ENABLED])
 
 
 def _readable(row: AlertRuleRow) -> Rule | None:

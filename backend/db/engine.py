@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from backend.db.json_text import json_text
+from backend.db.json_text import json_text, json_value
 from tunedeck.errors import BadInput
 
 # How long a statement waits for another's lock, in seconds.
@@ -28,7 +28,12 @@ BUSY_TIMEOUT_S = 15
 # About the lease of the leader, so that whoever takes over need not wait longer for the lock than for the lead.
 IDLE_TRANSACTION_TIMEOUT_S = 4
 # FastAPI's thread pool has 40 threads; scheduler, ingest, pump and compactor come on top.
-_COMMON: dict[str, Any] = {"pool_size": 16, "max_overflow": 40, "json_serializer": json_text}
+_COMMON: dict[str, Any] = {
+    "pool_size": 16,
+    "max_overflow": 40,
+    "json_serializer": json_text,
+    "json_deserializer": json_value,
+}
 # The key of the advisory lock: any number that nothing else in the database uses.
 _WRITER = 8_500_001
 

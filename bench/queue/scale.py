@@ -15,6 +15,7 @@ import numpy as np
 from sqlalchemy import text
 
 from backend.db.database import Database
+from backend.jobs import spec_index
 from bench.queue.databases import Kind
 from bench.queue.measured_backend import FILE
 from bench.queue.service import Service, service
@@ -44,9 +45,12 @@ def measure(kind: Kind, size: Size, seconds: float) -> dict[str, Any]:
     """One row."""
     with service(kind) as made:
         hosts = [f"gpu-{number:03d}" for number in range(size.num_hosts)]
-        workers = Workers(made.bus(), hosts, made.settings.heartbeat_s, MEAN_LIFE_S)
-        _stock(made, kind, hosts, size.num_queued, workers)
+        running = _stock(made, kind, hosts, size.num_queued)
         made.start_backend("bench.queue.measured_backend")
+        # Not before: what they had said meanwhile would all be told at once.
+        workers = Workers(made.bus(), hosts, made.settings.heartbeat_s, MEAN_LIFE_S)
+        for job_id, host in running:
+            workers.begin(job_id, 1, host)
         workers.work(WARM_UP_S)
         began, cpu_began, started_began = time.time(), made.cpu_s("backend"), workers.num_started
         workers.work(seconds)
@@ -56,9 +60,9 @@ def measure(kind: Kind, size: Size, seconds: float) -> dict[str, Any]:
     return _row(kind, size, num_placed, num_running, cores, observed)
 
 
-def _stock(made: Service, kind: Kind, hosts: list[str], num_queued: int, workers: Workers) -> None:
-    """Full hosts and a queue, straight into the database."""
-    now = time.time()
+def _stock(made: Service, kind: Kind, hosts: list[str], num_queued: int) -> list[tuple[str, str]]:
+    """Full hosts and a queue, straight into the database. Returns the running jobs, each with its host."""
+    now, running = time.time(), []
     database = Database(made.settings.resolved_database_url())
     with database.writing() as session, session.no_autoflush:
         if kind == "postgresql":
@@ -69,11 +73,13 @@ def _stock(made: Service, kind: Kind, hosts: list[str], num_queued: int, workers
             for num_devices in SIZES:
                 job = add_job(session, now, "cuda", num_devices, state="running", attempt=1, started_at=now)
                 add_attempt(session, job.id, 1, now, host=host, num_devices=num_devices, lease_expires_at=now + 120)
-                workers.begin(job.id, 1, host)
+                running.append((job.id, host))
         session.add_all([job_row(now, "cuda", SIZES[number % len(SIZES)]) for number in range(num_queued)])
+    spec_index.add_missing(database)
     if kind == "postgresql":
         _tend(database)
     database.close()
+    return running
 
 
 def _tend(database: Database) -> None:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from tests.browser.conftest import Attempt
 from tests.browser.scripted_worker import ScriptedAttempt
@@ -46,8 +46,7 @@ def test_the_address_restores_the_view(page: Page, run: ScriptedAttempt) -> None
 def test_a_zoom_on_one_chart_is_a_zoom_on_all_and_stays_when_the_axis_changes(page: Page, run: ScriptedAttempt) -> None:
     page.goto(f"/runs/{run.job_id}?x=relative")
     wait_for_points(page)
-    area = page.locator("#chart-loss .nsewdrag").bounding_box()
-    assert area
+    area = box_of(page.locator("#chart-loss .nsewdrag"))
     y = area["y"] + area["height"] / 2
     page.mouse.move(area["x"] + area["width"] * 0.25, y)
     page.mouse.down()
@@ -61,6 +60,13 @@ def test_a_zoom_on_one_chart_is_a_zoom_on_all_and_stays_when_the_axis_changes(pa
     for chart in ("loss", "grad_norm"):
         page.wait_for_function(f"() => ({LAYOUT})('{chart}').xaxis.tickformat === ',d'")
         assert page.evaluate(LAYOUT, chart)["xaxis"]["range"] == pytest.approx([first, last], abs=0.01)
+
+
+def box_of(locator: Locator) -> FloatRect:
+    """Of a part that may be drawn anew between being found and being measured."""
+    while not (box := locator.bounding_box()):
+        expect(locator).to_be_visible()
+    return box
 
 
 def wait_for_points(page: Page) -> None:

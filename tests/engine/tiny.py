@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -27,6 +29,8 @@ from worker.engine.event_log import EventLog
 from worker.engine.platform import shutdown_parallel
 from worker.engine.training.run import train
 from worker.engine.whereabouts import Whereabouts
+
+FIRST_PORT, NUM_PORTS = 20_000, 12_000
 
 
 def with_broken_weight(model: Path, folder: Path) -> Path:
@@ -166,7 +170,10 @@ def train_here(
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A TCP port of this machine that nobody listens on, from below those that Linux gives to outgoing connections: it
+    stays free until a run of the tests gets to use it, a minute later."""
+    while True:
+        port = FIRST_PORT + secrets.randbelow(NUM_PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port

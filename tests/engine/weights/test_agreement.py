@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from itertools import pairwise
@@ -20,6 +19,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.engine.model.specs import layout_spec
 from tests.engine.platform.known_call_sites import KNOWN_CALL_SITES
+from tests.engine.tiny import free_port
 from tests.engine.weights import one_rank
 from tests.engine.weights.hf_models import BOUNDS, KINDS, pack, transformers_logits, write_hf_model
 
@@ -58,7 +58,7 @@ def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         job = {name: str(folder / name) for name in ("model", "export", "result")}
         write_hf_model(folder / "model", kind)
         spec = layout_spec(2, parallelism=parallelism, recompute=RECOMPUTE)
-        jobs.append({**job, "spec": spec.model_dump(mode="json"), "port": _free_port()})
+        jobs.append({**job, "spec": spec.model_dump(mode="json"), "port": free_port()})
     jobs_file = tmp_path_factory.mktemp("jobs") / "jobs.json"
     jobs_file.write_text(json.dumps(jobs))
     ranks = [_start_rank(rank, jobs_file) for rank in range(2)]
@@ -155,9 +155,3 @@ def _start_rank(rank: int, jobs_file: Path) -> subprocess.Popen[str]:
         stderr=subprocess.STDOUT,
         text=True,
     )
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

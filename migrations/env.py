@@ -6,7 +6,7 @@ from alembic import context
 from sqlalchemy import Connection
 
 from backend.db.database import Database
-from backend.db.tables import Base
+from backend.db.tables.base import Base
 from tunedeck.settings import Settings
 
 

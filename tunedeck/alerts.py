@@ -12,7 +12,7 @@ from pydantic import Field
 
 from tunedeck.component import Component
 from tunedeck.spec import Name
-from tunedeck.views import ConditionCode
+from tunedeck.views.conditions import ConditionCode
 
 AlertState = Literal["running", "paused", "succeeded", "failed", "cancelled"]
 # No line breaks: these stand in the header of a mail.

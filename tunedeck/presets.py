@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from tunedeck.errors import BadInput
-from tunedeck.views import PresetView
+from tunedeck.views.presets import PresetView
 
 # What the two forms of the recipe share. The warm-up flags of its FP8 form contradict each other (128 steps and a
 # fraction of 0.9, a known mistake); the fraction of its BF16 form stands in both.

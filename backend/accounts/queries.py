@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import SessionRow, TokenRow
+from backend.db.tables.accounts import SessionRow, TokenRow
 
 
 def token_named(session: Session, name: str) -> TokenRow | None:

@@ -11,7 +11,7 @@ import time
 from backend.accounts import queries
 from backend.accounts.secret import sha256_of
 from backend.db.database import Database
-from backend.db.tables import SessionRow
+from backend.db.tables.accounts import SessionRow
 from tunedeck.errors import LoginRequired
 
 SESSION_COOKIE = "tunedeck_session"

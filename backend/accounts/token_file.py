@@ -11,7 +11,7 @@ from pathlib import Path
 from backend.accounts import queries
 from backend.accounts.secret import sha256_of
 from backend.db.database import Database
-from backend.db.tables import TokenRow
+from backend.db.tables.accounts import TokenRow
 from tunedeck.ids import new_id
 from tunedeck.secret_file import read_or_make
 

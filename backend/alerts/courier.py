@@ -22,7 +22,7 @@ from backend.alerts.channels import email, webhook
 from backend.alerts.channels.letter import Letter, NotDelivered, Outcome
 from backend.alerts.outbox import TEST
 from backend.db.database import Database
-from backend.db.tables import AlertChannelRow, DeliveryRow
+from backend.db.tables.alerts import AlertChannelRow, DeliveryRow
 from backend.scheduler.leadership import Leadership
 from tunedeck.settings import Settings
 from tunedeck.up.port import base_url

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backend.alerts.rules import Rule
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.health import parts
 from backend.health.alarm import Alarm
 from frontend.filters import count, number

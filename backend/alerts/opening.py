@@ -13,7 +13,9 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session, load_only
 
-from backend.db.tables import AlertChannelRow, AlertRow, AlertRuleRow, DeliveryRow, EventRow, JobRow
+from backend.db.tables.alerts import AlertChannelRow, AlertRow, AlertRuleRow, DeliveryRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import JobRow
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import HOLDS_DEVICES
 

@@ -7,7 +7,7 @@ from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import DeliveryRow
+from backend.db.tables.alerts import DeliveryRow
 
 KEPT_S = 30 * 24 * 3600.0
 # The one event that a channel gets that is switched off: somebody has just asked for it.

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AlertChannelRow, AlertRow, AlertRuleRow, DeliveryRow, JobRow
+from backend.db.tables.alerts import AlertChannelRow, AlertRow, AlertRuleRow, DeliveryRow
+from backend.db.tables.jobs import JobRow
 
 
 def channels(session: Session) -> Sequence[AlertChannelRow]:

@@ -13,7 +13,7 @@ from backend.http.error_body import documented
 from backend.http.services import OwnerDep, ServicesDep
 from tunedeck.alerts import AlertRule, AlertView, Channel, ChannelView, DeliveryView, RuleView
 from tunedeck.errors import AdminRequired, Conflict, NotFound
-from tunedeck.views import Page
+from tunedeck.views.page import Page
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 Limit = Annotated[int, Query(ge=1, le=500)]

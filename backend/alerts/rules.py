@@ -11,7 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AlertRuleRow, JobRow
+from backend.db.tables.alerts import AlertRuleRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs.tags import tags_of
 from tunedeck.alerts import AlertScope, When, WhenCondition, WhenMetric, WhenState
 

@@ -13,7 +13,8 @@ from backend.alerts.opening import add_delivery, close_all_of
 from backend.alerts.outbox import TEST
 from backend.alerts.views import alert_view, channel_view, delivery_view, rule_view
 from backend.db.database import Database
-from backend.db.tables import AlertChannelRow, AlertRuleRow, Base, DeliveryRow
+from backend.db.tables.alerts import AlertChannelRow, AlertRuleRow, DeliveryRow
+from backend.db.tables.base import Base
 from backend.http.known_names import known_names
 from tunedeck.alerts import (
     AlertRule,
@@ -29,7 +30,7 @@ from tunedeck.alerts import (
 from tunedeck.errors import BadInput, Conflict, NotFound
 from tunedeck.ids import new_id
 from tunedeck.metrics import BY_NAME, catalogue_name
-from tunedeck.views import Page
+from tunedeck.views.page import Page
 
 R = TypeVar("R", bound=Base)
 LEAST_KEY = 16

@@ -15,7 +15,7 @@ from backend.alerts import metric_rules, rules
 from backend.alerts.metric_rules import Change
 from backend.alerts.opening import open_alert, resolve, resolve_all, tell_once
 from backend.alerts.rules import Rule
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.health import conditions
 from tunedeck.alerts import AlertState, WhenCondition, WhenMetric, WhenState
 from tunedeck.events import Event

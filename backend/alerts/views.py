@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from backend.db.tables import AlertChannelRow, AlertRow, AlertRuleRow, DeliveryRow
+from backend.db.tables.alerts import AlertChannelRow, AlertRow, AlertRuleRow, DeliveryRow
 from tunedeck.alerts import AlertView, ChannelView, DeliveryView, RuleView
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 
 
 def newest_attempt(session: Session, job_id: str) -> int | None:

@@ -12,7 +12,8 @@ from backend.artifacts import service
 from backend.http.error_body import documented
 from backend.http.services import ServicesDep
 from tunedeck.errors import NotFound
-from tunedeck.views import ArtifactView, Page
+from tunedeck.views.page import Page
+from tunedeck.views.run_files import ArtifactView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 # Saying "identity" keeps the gzip middleware away: these files are large, and most are compressed already.

@@ -16,7 +16,8 @@ from backend.db.known_jobs import no_such_job
 from tunedeck.errors import NotFound
 from tunedeck.run_folder import RunFolder
 from tunedeck.settings import Settings
-from tunedeck.views import ArtifactView, Page
+from tunedeck.views.page import Page
+from tunedeck.views.run_files import ArtifactView
 
 MOST_FILES = 2_000
 

@@ -7,11 +7,11 @@ from sqlalchemy.orm import Session
 from backend.cluster import queries
 from backend.cluster.host_views import host_views, no_such_host
 from backend.db.database import Database
-from backend.db.tables import HostRow, SetAsideRow
+from backend.db.tables.hosts import HostRow, SetAsideRow
 from backend.jobs.pausing import preempt
 from tunedeck.errors import NotFound
 from tunedeck.settings import Settings
-from tunedeck.views import DrainHost, HostView
+from tunedeck.views.hosts import DrainHost, HostView
 
 
 def drain(database: Database, settings: Settings, name: str, asked: DrainHost, who: str, now: float) -> HostView:

@@ -17,10 +17,10 @@ import redis
 from backend.background import Background
 from backend.cluster import queries
 from backend.db.database import Database
-from backend.db.tables import HostRow
+from backend.db.tables.hosts import HostRow
 from tunedeck.bus import EVENTS_STREAM, MOST_STREAM_ENTRIES, queue_of
 from tunedeck.settings import Settings
-from tunedeck.views import CeleryView, TaskQueueView
+from tunedeck.views.service import CeleryView, TaskQueueView
 
 
 @dataclass(frozen=True)

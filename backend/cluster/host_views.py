@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from sqlalchemy.orm import Session
 
 from backend.cluster import queries
-from backend.db.tables import HostRow, JobRow, SetAsideRow
+from backend.db.tables.hosts import HostRow, SetAsideRow
+from backend.db.tables.jobs import JobRow
 from tunedeck.bus import HostFacts
 from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
-from tunedeck.views import DrainView, HeldView, HostView, SetAsideView
+from tunedeck.views.hosts import DrainView, HeldView, HostView, SetAsideView
 
 Held = Sequence[tuple[JobRow, int]]
 

@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, defer, load_only
 
-from backend.db.tables import AttemptRow, HostRow, JobRow, LeaderRow, SetAsideRow
+from backend.db.tables.hosts import HostRow, SetAsideRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.leaders import LeaderRow
 from backend.jobs.due import is_due
 from backend.scheduler.leadership import ROLE
 from tunedeck.lifecycle import JobState

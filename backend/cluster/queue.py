@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from backend.cluster import queries
 from backend.db.database import Database
-from backend.db.tables import HostRow, JobRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import JobRow
 from backend.scheduler.expected import Start, expected_starts
 from backend.scheduler.order import in_order
 from backend.scheduler.placement import MOST_PLACEMENTS
@@ -19,7 +20,7 @@ from backend.scheduler.reasons import Closed, Cluster, why_it_waits
 from backend.scheduler.rooms import rooms_of, waiting_jobs
 from backend.scheduler.shares import shares_of
 from tunedeck.settings import Settings
-from tunedeck.views import QueuedView, QueueView, ShareView
+from tunedeck.views.queue import QueuedView, QueueView, ShareView
 
 RETRY = "it failed and is tried again, but not yet"
 # Further back nothing follows any more from the jobs that run now.

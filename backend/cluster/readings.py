@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from backend.feed.hub import Hub
 from backend.feed.message import of_readings
 from tunedeck.readings import READINGS_KEPT_S, READINGS_STREAM, HostReading
-from tunedeck.views import DeviceReadingsView, HostReadingsView
+from tunedeck.views.hosts import DeviceReadingsView, HostReadingsView
 
 log = logging.getLogger(__name__)
 

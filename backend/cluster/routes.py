@@ -12,7 +12,10 @@ from backend.cluster.celery_health import celery_health
 from backend.http.error_body import documented
 from backend.http.services import OwnerDep, ServicesDep
 from tunedeck.errors import NotFound
-from tunedeck.views import CeleryView, DrainHost, HealthView, HostReadingsView, HostView, Page, QueueView
+from tunedeck.views.hosts import DrainHost, HostReadingsView, HostView
+from tunedeck.views.page import Page
+from tunedeck.views.queue import QueueView
+from tunedeck.views.service import CeleryView, HealthView
 
 router = APIRouter(tags=["cluster"])
 MOST_QUEUED = 500

@@ -11,7 +11,9 @@ from backend.db.database import Database
 from tunedeck import __version__
 from tunedeck.errors import TunedeckError
 from tunedeck.settings import Settings
-from tunedeck.views import HealthView, HostView, Page
+from tunedeck.views.hosts import HostView
+from tunedeck.views.page import Page
+from tunedeck.views.service import HealthView
 
 # More than ingest needs for its fullest batch.
 TOO_FAR_BEHIND_S = 5.0

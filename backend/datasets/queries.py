@@ -8,7 +8,8 @@ from typing import cast
 from sqlalchemy import Select, Table, and_, bindparam, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import DatasetRow, DatasetVersionRow, JobRow
+from backend.db.tables.datasets import DatasetRow, DatasetVersionRow
+from backend.db.tables.jobs import JobRow
 from tunedeck.lifecycle import FINAL
 
 Found = tuple[DatasetRow, DatasetVersionRow]

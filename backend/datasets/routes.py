@@ -13,7 +13,9 @@ from backend.http.services import OwnerDep, ServicesDep
 from backend.works.answers import LATER, WAIT_S, now_or_later
 from tunedeck.conversations import DatasetReport
 from tunedeck.errors import ChecksumMismatch, Conflict, DatasetInUse, NotFound
-from tunedeck.views import CheckDataset, DatasetView, Page, RegisterDataset, WorkView
+from tunedeck.views.datasets import CheckDataset, DatasetView, RegisterDataset
+from tunedeck.views.page import Page
+from tunedeck.views.works import WorkView
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 

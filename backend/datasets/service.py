@@ -15,7 +15,7 @@ from backend.datasets.sources import Source, source_of
 from backend.datasets.views import dataset_view
 from backend.db.database import Database
 from backend.db.pages import id_cursor, page_of
-from backend.db.tables import DatasetRow, DatasetVersionRow
+from backend.db.tables.datasets import DatasetRow, DatasetVersionRow
 from backend.uploads.store import UploadStore
 from backend.works.work import Work
 from backend.works.works import Works
@@ -24,7 +24,8 @@ from tunedeck.conversations.scan import require_trainable
 from tunedeck.errors import BadInput, ChecksumMismatch, Conflict, DatasetInvalid, NotFound
 from tunedeck.ids import new_id
 from tunedeck.settings import Settings
-from tunedeck.views import CheckDataset, DatasetView, Page, RegisterDataset
+from tunedeck.views.datasets import CheckDataset, DatasetView, RegisterDataset
+from tunedeck.views.page import Page
 
 
 @dataclass(frozen=True)

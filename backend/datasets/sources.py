@@ -17,7 +17,7 @@ from backend.works.work import Work
 from tunedeck.errors import BadInput
 from tunedeck.ids import new_id
 from tunedeck.settings import Settings
-from tunedeck.views import CheckDataset
+from tunedeck.views.datasets import CheckDataset
 
 _HUB_PROCESS = "worker.hub_download"
 _KNOWN_SUFFIX = re.compile(r"(\.(jsonl?|ndjson|csv|tsv|parquet|arrow|feather))?(\.(gz|zst))?$", re.IGNORECASE)

@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from backend.datasets import queries, service
 from backend.datasets.views import dataset_view
 from backend.db.database import Database
-from backend.db.tables import DatasetRow
+from backend.db.tables.datasets import DatasetRow
 from tunedeck.errors import Conflict, DatasetInUse
-from tunedeck.views import DatasetView
+from tunedeck.views.datasets import DatasetView
 
 log = logging.getLogger(__name__)
 _MOST_NAMED = 10

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.db.tables import DatasetRow, DatasetVersionRow
+from backend.db.tables.datasets import DatasetRow, DatasetVersionRow
 from tunedeck.conversations import DatasetReport
-from tunedeck.views import DatasetView
+from tunedeck.views.datasets import DatasetView
 
 _FACTS = ("shape", "num_rows", "num_trainable_rows", "size_bytes", "content_sha256")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from tunedeck.errors import NotFound
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from tunedeck.errors import BadInput
 from tunedeck.ids import is_id
-from tunedeck.views import Page
+from tunedeck.views.page import Page
 
 R = TypeVar("R")
 V = TypeVar("V")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import EventRow
+from backend.db.tables.events import EventRow
 
 
 def events_after(session: Session, job_id: str, event_id: int, kinds: frozenset[str], limit: int) -> Sequence[EventRow]:

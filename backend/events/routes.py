@@ -10,7 +10,8 @@ from backend.events import service
 from backend.http.error_body import documented
 from backend.http.services import ServicesDep
 from tunedeck.errors import NotFound
-from tunedeck.views import EventView, Page
+from tunedeck.views.events import EventView
+from tunedeck.views.page import Page
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 

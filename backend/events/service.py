@@ -5,12 +5,13 @@ from __future__ import annotations
 from backend.db.database import Database
 from backend.db.known_jobs import require_jobs
 from backend.db.pages import page_of
-from backend.db.tables import EventRow
+from backend.db.tables.events import EventRow
 from backend.events import queries
 from backend.http.known_names import known_names
 from tunedeck.errors import BadInput
 from tunedeck.events import KINDS
-from tunedeck.views import EventView, Page
+from tunedeck.views.events import EventView
+from tunedeck.views.page import Page
 
 OURS = ("job", "alert")  # what we say ourselves; see backend/jobs/transitions.py and backend/alerts/opening.py
 _LARGEST_ID = 2**63 - 1

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from backend.db.tables import EventRow
+from backend.db.tables.events import EventRow
 from tunedeck.readings import HostReading
 
 COMMENT = b": still here\n\n"

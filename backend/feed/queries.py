@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, EventRow, MetricChunkRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow
+from backend.db.tables.metrics import MetricChunkRow
 
 
 def newest_id(session: Session) -> int:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.health.alarm import Alarm
 from backend.health.rules import CODES
 from backend.health.watch import Watch
 from frontend.filters import count, number, si, size
 from tunedeck.errors import LossNotFinite
 from tunedeck.lifecycle import HOLDS_DEVICES, JobState
-from tunedeck.views import Condition, ConditionCode
+from tunedeck.views.conditions import Condition, ConditionCode
 
 
 def of_job(job: JobRow) -> tuple[Condition, ...]:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from typing import get_args
 
-from tunedeck.views import ConditionCode
+from tunedeck.views.conditions import ConditionCode
 
 CODES: tuple[ConditionCode, ...] = get_args(ConditionCode)
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session, defer
 
 from backend.alerts import rules, triggers
 from backend.db.database import Database
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.health import conditions
 from backend.health.rules import SILENCE_S, patience_s
 from backend.health.watch import Watch

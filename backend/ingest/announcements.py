@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sqlalchemy import select
 from sqlalchemy.orm import Session, defer
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.ingest.batch import Batch
 from backend.jobs.transitions import announce_all
 

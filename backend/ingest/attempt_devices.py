@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, HostRow, JobRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from tunedeck.bus import HostFacts
 
 

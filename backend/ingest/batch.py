@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session, defer
 from backend.alerts import rules, triggers
 from backend.alerts.rules import Rule
 from backend.db.many_rows import insert_new
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.health import conditions
 from backend.health.watch import Watch
 from backend.ingest import checkpoints, device_faults, endings, lines, log_lines

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, CheckpointRow
+from backend.db.tables.jobs import AttemptRow
+from backend.db.tables.run_files import CheckpointRow
 from tunedeck.events import CheckpointEvent, CheckpointRemovedEvent
 
 

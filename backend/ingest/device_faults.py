@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import SetAsideRow
+from backend.db.tables.hosts import SetAsideRow
 from tunedeck.bus import DeviceFault
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,8 @@ import logging
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, CheckpointRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.jobs.recovery import attempt_failed, attempt_lost, attempt_stopped
 from backend.jobs.transitions import transition
 from backend.models.service import register_export
@@ -15,7 +16,7 @@ from tunedeck.bus import ExitReport
 from tunedeck.errors import EngineFailed, TunedeckError
 from tunedeck.lifecycle import JobState
 from tunedeck.retries import RetryPolicy
-from tunedeck.views import JobFault
+from tunedeck.views.jobs import JobFault
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import HostRow
+from backend.db.tables.hosts import HostRow
 from backend.ingest.progress import Progress
 from tunedeck.bus import HelloMessage
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, LogChunkRow
+from backend.db.tables.jobs import AttemptRow
+from backend.db.tables.run_files import LogChunkRow
 from backend.ingest.progress import Progress
 from tunedeck.bus import LogMessage
 from tunedeck.log_lines import MOST_LINES_OF_CHUNK

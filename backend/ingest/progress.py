@@ -15,7 +15,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 
 from backend.db.many_rows import update_many
-from backend.db.tables import AttemptRow, HostRow, JobRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 
 JOBS = cast(Table, JobRow.__table__)
 ATTEMPTS = cast(Table, AttemptRow.__table__)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.ingest.loss_curve import LossCurve
 from backend.ingest.progress import Progress
 from tunedeck.events import CheckpointEvent, EvalEvent, Event, PhaseEvent, PlanEvent, StepEvent

@@ -25,7 +25,7 @@ from tunedeck.actions import (
     Unarchive,
 )
 from tunedeck.errors import Conflict, NotFound
-from tunedeck.views import BulkView, JobDetail
+from tunedeck.views.jobs import BulkView, JobDetail
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=documented(NotFound, Conflict))
 CancelBody = Annotated[Cancel, Body(default_factory=Cancel)]

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.db.known_jobs import no_such_job
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs import queries
 from backend.jobs.archiving import archive, unarchive
 from backend.jobs.cancelling import cancel
@@ -31,7 +31,7 @@ from tunedeck.actions import (
 )
 from tunedeck.errors import TunedeckError
 from tunedeck.lifecycle import JobState
-from tunedeck.views import ActionResult, BulkView, JobDetail
+from tunedeck.views.jobs import ActionResult, BulkView, JobDetail
 
 
 def act(database: Database, who: str, job_id: str, action: Action, now: float) -> JobDetail:

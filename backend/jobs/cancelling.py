@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs.transitions import transition, wish
 from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, Desired, JobState
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, CheckpointRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.run_files import CheckpointRow
 
 FROM_START = "start"
 

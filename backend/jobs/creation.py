@@ -15,12 +15,12 @@ from sqlalchemy import Table
 from sqlalchemy.orm import Session
 
 from backend.db.many_rows import insert_all, insert_new
-from backend.db.tables import JobRow, TransitionRow
+from backend.db.tables.jobs import JobRow, TransitionRow
 from backend.jobs.transitions import EVENTS, event_of
 from backend.jobs.usage import Usage
 from backend.jobs.views import job_detail, summary_of
 from tunedeck.spec import JobSpec
-from tunedeck.views import JobDetail, TransitionView
+from tunedeck.views.jobs import JobDetail, TransitionView
 
 JOBS = cast(Table, JobRow.__table__)
 TRANSITIONS = cast(Table, TransitionRow.__table__)

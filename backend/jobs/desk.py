@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from backend.db.database import Database
 from backend.jobs.taking import HandedIn, Taken, take
-from tunedeck.views import JobDetail
+from tunedeck.views.jobs import JobDetail
 
 # A transaction of hundreds of jobs would keep scheduler and ingest waiting.
 MOST_AT_ONCE = 32

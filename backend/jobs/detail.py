@@ -5,12 +5,12 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.db.known_jobs import no_such_job
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs import queries
 from backend.jobs.usage import usage_of
 from backend.jobs.views import job_detail, transition_view
 from tunedeck.spec import JobSpec
-from tunedeck.views import JobDetail
+from tunedeck.views.jobs import JobDetail
 
 
 def detail(session: Session, job_id: str) -> JobDetail:

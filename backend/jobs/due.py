@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import ColumnElement, or_
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from tunedeck.retries import LONGEST_DELAY_S
 
 

@@ -15,7 +15,9 @@ from sqlalchemy import Select, Table, Text, bindparam, select
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
-from backend.db.tables import DatasetRow, DatasetVersionRow, HostRow, ModelRow
+from backend.db.tables.datasets import DatasetRow, DatasetVersionRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.models import ModelRow
 from tunedeck.bus import HostFacts
 from tunedeck.conversations import Reading
 from tunedeck.resolve import DatasetFacts, ModelFacts

@@ -22,7 +22,7 @@ from tunedeck.presets import apply_preset
 from tunedeck.resolve import DatasetFacts, ModelFacts, choose_host, resolve
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.spec import JobSpec
-from tunedeck.views import CheckedSpec
+from tunedeck.views.jobs import CheckedSpec
 
 
 def read_spec(raw: dict[str, Any]) -> JobSpec:

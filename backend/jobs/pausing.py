@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs.readable import require_readable
 from backend.jobs.refusals import refused
 from backend.jobs.transitions import transition, wish

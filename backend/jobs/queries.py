@@ -9,7 +9,8 @@ from typing import Literal
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.orm import Session, defer
 
-from backend.db.tables import CheckpointRow, JobRow, TransitionRow
+from backend.db.tables.jobs import JobRow, TransitionRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.jobs.search.conditions import condition_of
 from backend.jobs.search.terms import FieldTerm, Term
 from tunedeck.lifecycle import JobState

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs.facts import Facts
 from backend.jobs.intake import resolve_spec
 from backend.jobs.readable import require_readable

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pydantic import ValidationError
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from tunedeck.errors import Conflict
 from tunedeck.resolved import ResolvedSpec
 

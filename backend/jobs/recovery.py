@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs import checkpoints
 from backend.jobs.readable import MEND, unreadable
 from backend.jobs.transitions import transition
 from tunedeck.errors import HostLost, SpecInvalid
 from tunedeck.lifecycle import Desired, JobState
 from tunedeck.retries import RETRIED, RetryPolicy
-from tunedeck.views import JobFault
+from tunedeck.views.jobs import JobFault
 
 
 def attempt_stopped(session: Session, job: JobRow, attempt: AttemptRow, who: str, why: str, now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from tunedeck.actions import ActionName, actions_in
 from tunedeck.errors import Conflict
 from tunedeck.lifecycle import JobState

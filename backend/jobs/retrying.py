@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, DatasetRow, JobRow
+from backend.db.tables.datasets import DatasetRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs import checkpoints
 from backend.jobs.checkpoints import FROM_START
 from backend.jobs.readable import require_readable

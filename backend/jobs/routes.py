@@ -18,7 +18,9 @@ from backend.jobs.taking import HandedIn, Order
 from tunedeck.errors import NotFound
 from tunedeck.lifecycle import JobState
 from tunedeck.spec import JobSpec
-from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobList, Page
+from tunedeck.views.jobs import CheckedSpec, JobDetail, JobList
+from tunedeck.views.page import Page
+from tunedeck.views.run_files import CheckpointView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 RawSpec = Annotated[RawObject, Body(), DocumentedAs(JobSpec)]

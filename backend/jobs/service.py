@@ -20,7 +20,9 @@ from backend.jobs.usage import usage_of
 from backend.jobs.views import checkpoint_view, job_view
 from tunedeck.errors import BadInput
 from tunedeck.presets import lay_over
-from tunedeck.views import CheckedSpec, CheckpointView, JobDetail, JobList, Page
+from tunedeck.views.jobs import CheckedSpec, JobDetail, JobList
+from tunedeck.views.page import Page
+from tunedeck.views.run_files import CheckpointView
 
 
 def create(database: Database, order: Order, raw: dict[str, Any], now: float, why: str = "submitted") -> JobDetail:

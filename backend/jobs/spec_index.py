@@ -21,7 +21,8 @@ from sqlalchemy.orm import Session
 from backend.db.database import Database
 from backend.db.json_text import json_text
 from backend.db.many_rows import insert_new
-from backend.db.tables import JobRow, JobSectionRow, SpecValueRow
+from backend.db.tables.jobs import JobRow
+from backend.db.tables.spec_index import JobSectionRow, SpecValueRow
 from backend.jobs.search.fields import NOTHING, part_of, spec_fields
 from tunedeck.spec import JobSpec
 

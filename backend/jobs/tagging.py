@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs.tags import stored_tags, tags_of
 from backend.jobs.transitions import wish
 from tunedeck.actions import MAX_TAGS, Tag

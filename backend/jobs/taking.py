@@ -25,7 +25,7 @@ from tunedeck.errors import TunedeckError
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import Desired, JobState
 from tunedeck.spec import JobSpec
-from tunedeck.views import JobDetail
+from tunedeck.views.jobs import JobDetail
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,8 @@ from sqlalchemy.orm import Session
 
 from backend.alerts import triggers
 from backend.db.many_rows import insert_new
-from backend.db.tables import EventRow, JobRow, TransitionRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import JobRow, TransitionRow
 from backend.health import conditions
 from backend.jobs.usage import usage_of
 from backend.jobs.views import job_view

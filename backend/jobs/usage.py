@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.prices import service as prices
 from tunedeck.prices import PriceList
-from tunedeck.views import UsageView
+from tunedeck.views.jobs import UsageView
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from backend.db.tables import CheckpointRow, JobRow, TransitionRow
+from backend.db.tables.jobs import JobRow, TransitionRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.health import conditions
 from backend.jobs.tags import tags_of
 from backend.jobs.usage import Usage
 from tunedeck.actions import ARCHIVABLE, ActionName, actions_in
 from tunedeck.lifecycle import FINAL, HOLDS_DEVICES, Desired, JobState
 from tunedeck.spec import JobSpec
-from tunedeck.views import CheckpointView, JobDetail, JobFault, JobView, TransitionView
+from tunedeck.views.jobs import JobDetail, JobFault, JobView, TransitionView
+from tunedeck.views.run_files import CheckpointView
 
 _OF_DETAIL = JobDetail.model_fields.keys() - JobView.model_fields.keys()
 

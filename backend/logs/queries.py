@@ -11,7 +11,8 @@ from collections.abc import Callable
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import JobRow, LogChunkRow
+from backend.db.tables.jobs import JobRow
+from backend.db.tables.run_files import LogChunkRow
 from tunedeck.log_lines import MOST_LINES_OF_CHUNK
 
 

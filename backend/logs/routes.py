@@ -13,7 +13,7 @@ from backend.logs import service
 from backend.logs.service import LineFilter
 from tunedeck.errors import NotFound
 from tunedeck.log_lines import LogLevel
-from tunedeck.views import LogMatches, LogsView
+from tunedeck.views.logs import LogMatches, LogsView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 MOST_LINES = 5_000

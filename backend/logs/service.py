@@ -13,7 +13,7 @@ from backend.db.database import Database
 from backend.db.known_jobs import no_such_job
 from backend.logs import queries
 from tunedeck.log_lines import LogLevel, level_of, may_hold, rank_of
-from tunedeck.views import LogLine, LogMatches, LogsView
+from tunedeck.views.logs import LogLine, LogMatches, LogsView
 
 # Shown in place of lines that the bus lost and that are on their way again.
 MISSING = "…"

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, EventRow, MetricOutlineRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow
+from backend.db.tables.metrics import MetricOutlineRow
 from backend.metrics import points, queries
 from backend.metrics.outlines import outline_of, packed
 from backend.metrics.points import CHUNK_POINTS

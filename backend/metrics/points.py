@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.db.tables import MetricChunkRow
+from backend.db.tables.metrics import MetricChunkRow
 
 Steps = NDArray[np.int64]
 Floats = NDArray[np.float64]

@@ -9,7 +9,9 @@ import orjson
 from sqlalchemy import ColumnElement, Text, bindparam, cast, delete, exists, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from backend.db.tables import AttemptRow, EventRow, MetricChunkRow, MetricOutlineRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow
+from backend.db.tables.metrics import MetricChunkRow, MetricOutlineRow
 from backend.metrics.points import Chunk
 
 # SQLite takes 32,766 values in a statement.

@@ -12,7 +12,7 @@ from backend.http.services import ServicesDep
 from backend.metrics import service, table
 from backend.metrics.encoding import encoded
 from tunedeck.errors import NotFound
-from tunedeck.views import MetricsView
+from tunedeck.views.metrics import MetricsView
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 LAST_STEP = 2**31 - 1

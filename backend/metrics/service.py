@@ -16,7 +16,7 @@ from backend.metrics.downsampling import downsample
 from backend.metrics.points import Points
 from backend.metrics.reading import Found, Wanted, read
 from tunedeck.metrics import BY_NAME, DERIVED, catalogue_name
-from tunedeck.views import MetricsView, Series
+from tunedeck.views.metrics import MetricsView, Series
 
 TOTAL_TOKENS = DERIVED[0].name
 NUM_TOKENS = "num_tokens"

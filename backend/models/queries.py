@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import ModelRow
+from backend.db.tables.models import ModelRow
 
 
 def named(session: Session, name: str) -> ModelRow | None:

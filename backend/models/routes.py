@@ -11,7 +11,8 @@ from backend.http.error_body import documented
 from backend.http.services import ServicesDep
 from backend.models import service
 from tunedeck.errors import Conflict, NotFound
-from tunedeck.views import ModelView, Page, RegisterModel
+from tunedeck.views.models import ModelView, RegisterModel
+from tunedeck.views.page import Page
 
 router = APIRouter(prefix="/models", tags=["models"])
 

@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from backend.allowed_paths import resolve_below
 from backend.db.database import Database
 from backend.db.pages import id_cursor, page_of
-from backend.db.tables import JobRow, ModelRow
+from backend.db.tables.jobs import JobRow
+from backend.db.tables.models import ModelRow
 from backend.models import queries
 from backend.models.folder import ModelFolder, inspect_folder
 from tunedeck.errors import Conflict, NotFound
 from tunedeck.ids import new_id
 from tunedeck.settings import Settings
-from tunedeck.views import ModelView, Page, RegisterModel
+from tunedeck.views.models import ModelView, RegisterModel
+from tunedeck.views.page import Page
 
 _LONGEST_NAME = 80
 _SUFFIX_LENGTH = 6

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.db.database import Database
 from backend.db.known_jobs import no_such_job, require_jobs
-from backend.db.tables import JobNotesRow, JobRow
+from backend.db.tables.jobs import JobNotesRow, JobRow
 from backend.jobs.transitions import wish
 from backend.notes.markdown import safe_html
 from tunedeck.errors import Conflict

@@ -32,7 +32,11 @@ from tunedeck.metrics import CATALOGUE
 from tunedeck.presets import PRESETS
 from tunedeck.spec import JobSpec
 from tunedeck.tokens.cache import TokenCache
-from tunedeck.views import CachedTokensView, JobList, Page, PresetView, UploadView, WorkView
+from tunedeck.views.datasets import CachedTokensView, UploadView
+from tunedeck.views.jobs import JobList
+from tunedeck.views.page import Page
+from tunedeck.views.presets import PresetView
+from tunedeck.views.works import WorkView
 
 router = APIRouter(include_in_schema=False)
 _NUM_RUNS = 50

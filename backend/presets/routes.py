@@ -5,7 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from tunedeck.presets import PRESETS
-from tunedeck.views import Page, PresetView
+from tunedeck.views.page import Page
+from tunedeck.views.presets import PresetView
 
 router = APIRouter(prefix="/presets", tags=["presets"])
 

@@ -14,7 +14,7 @@ from backend.previews.views import DataForecast, RowsView, SampleView
 from backend.works.answers import LATER, now_or_later
 from tunedeck.errors import NotFound
 from tunedeck.spec import JobSpec, LossMaskType
-from tunedeck.views import WorkView
+from tunedeck.views.works import WorkView
 
 router = APIRouter(tags=["previews"])
 LAST_ROW = 2**31 - 1

@@ -9,7 +9,7 @@ from typing import Any
 
 from backend.datasets import service as datasets
 from backend.db.database import Database
-from backend.db.tables import DatasetRow, DatasetStatisticsRow
+from backend.db.tables.datasets import DatasetRow, DatasetStatisticsRow
 from backend.jobs.facts import Facts
 from backend.jobs.intake import read_spec, resolve_spec
 from backend.models import service as models
@@ -23,7 +23,7 @@ from tunedeck.settings import Settings
 from tunedeck.spec import LossMaskType
 from tunedeck.tokens.cache import key_of
 from tunedeck.tokens.preparation import TokenSource
-from tunedeck.views import DatasetView
+from tunedeck.views.datasets import DatasetView
 
 _LENGTHS_PROCESS = "backend.previews.lengths_process"
 

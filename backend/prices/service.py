@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import PreferenceRow
+from backend.db.tables.pages import PreferenceRow
 from tunedeck.prices import PriceList
 
 _NAME = "prices"

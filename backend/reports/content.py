@@ -10,7 +10,7 @@ from backend.events import queries as events
 from backend.jobs import service as jobs
 from backend.metrics import queries as metrics
 from backend.metrics.service import Thinned, thinned
-from tunedeck.views import JobDetail
+from tunedeck.views.jobs import JobDetail
 
 LAST_STEP = 2**31 - 1
 # As many as a chart of the pages has; with many runs fewer of each, down to what still shows a shape.

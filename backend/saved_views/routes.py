@@ -12,7 +12,7 @@ from backend.http.services import OwnerDep, ServicesDep
 from backend.saved_views import service
 from tunedeck.errors import Conflict, NotFound
 from tunedeck.saved_views import SavedView, SaveView, ViewedPage, ViewName
-from tunedeck.views import Page
+from tunedeck.views.page import Page
 
 router = APIRouter(prefix="/views", tags=["views"])
 NameInPath = Annotated[ViewName, Path()]

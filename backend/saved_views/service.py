@@ -7,10 +7,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import SavedViewRow
+from backend.db.tables.pages import SavedViewRow
 from tunedeck.errors import Conflict, NotFound
 from tunedeck.saved_views import SavedView, SaveView, ViewedPage
-from tunedeck.views import Page
+from tunedeck.views.page import Page
 
 MAX_VIEWS = 500
 

@@ -21,7 +21,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import LeaderRow
+from backend.db.tables.leaders import LeaderRow
 
 log = logging.getLogger(__name__)
 

@@ -12,13 +12,13 @@ from pydantic import ValidationError
 from sqlalchemy import Text, cast, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs.readable import MEND, unreadable
 from backend.jobs.transitions import transition
 from tunedeck.errors import SpecInvalid
 from tunedeck.lifecycle import JobState
 from tunedeck.resolved import ResolvedSpec
-from tunedeck.views import JobFault
+from tunedeck.views.jobs import JobFault
 
 WHO = "scheduler"
 NOT_BEGUN = (JobState.QUEUED, JobState.PLACING)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs.checkpoints import next_start
 from backend.jobs.pausing import preempt
 from backend.jobs.transitions import announce_all, change_state

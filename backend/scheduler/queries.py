@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, JobRow, SetAsideRow
+from backend.db.tables.hosts import SetAsideRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from tunedeck.lifecycle import JobState
 
 _SET_ASIDE = (

@@ -7,7 +7,8 @@ from collections import defaultdict
 from sqlalchemy import Float, bindparam, func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, HostRow, JobRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs.due import is_due
 from backend.jobs.views import eta_s
 from backend.scheduler import queries

@@ -17,7 +17,7 @@ from collections.abc import Collection
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.scheduler.order import HELD_COUNTS_S, Lane
 from backend.scheduler.pools import pool_of
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.scheduler.leases import is_over
 from tunedeck.lifecycle import JobState
 

@@ -12,7 +12,8 @@ from backend.http.error_body import documented
 from backend.http.services import ServicesDep
 from tunedeck.errors import NotFound
 from tunedeck.tokens.cache import TokenCache
-from tunedeck.views import CachedTokensView, Page
+from tunedeck.views.datasets import CachedTokensView
+from tunedeck.views.page import Page
 
 router = APIRouter(prefix="/datasets/-/cache", tags=["datasets"])
 

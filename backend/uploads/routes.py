@@ -29,7 +29,8 @@ from tunedeck.errors import (
     VersionRefused,
     WrongMediaType,
 )
-from tunedeck.views import Page, UploadView
+from tunedeck.views.datasets import UploadView
+from tunedeck.views.page import Page
 
 router = APIRouter(prefix="/uploads", tags=["uploads"])
 TUS_VERSION = "1.0.0"

@@ -23,7 +23,7 @@ from backend.replace_text import replace_text
 from tunedeck.errors import ChecksumMismatch, Conflict, DiskFull, NotFound, TooLarge
 from tunedeck.ids import is_id, new_id
 from tunedeck.spec import Component
-from tunedeck.views import UploadView
+from tunedeck.views.datasets import UploadView
 
 _BUFFER_BYTES = 1 << 20
 # What must stay free for the database and the run folders beside the uploads.

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from backend.works.work import Work
 from backend.works.works import Works
 from tunedeck.errors import Conflict
-from tunedeck.views import WorkView
+from tunedeck.views.works import WorkView
 
 V = TypeVar("V", bound=BaseModel)
 WAIT_S = 5.0

@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from backend.http.error_body import documented
 from backend.http.services import OwnerDep, ServicesDep
 from tunedeck.errors import NotFound
-from tunedeck.views import Page, WorkView
+from tunedeck.views.page import Page
+from tunedeck.views.works import WorkView
 
 router = APIRouter(prefix="/works", tags=["works"])
 

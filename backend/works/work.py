@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from tunedeck.child_process import Child
 from tunedeck.errors import TunedeckError, error_of
 from tunedeck.ids import new_id
-from tunedeck.views import WorkView
+from tunedeck.views.works import WorkView
 
 
 class Stopped(Exception):

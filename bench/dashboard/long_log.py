@@ -11,7 +11,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import insert
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, LogChunkRow
+from backend.db.tables.jobs import AttemptRow
+from backend.db.tables.run_files import LogChunkRow
 from bench.dashboard import stock
 from bench.dashboard.browser import logged_in
 from bench.dashboard.row import Row

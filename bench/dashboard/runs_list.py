@@ -21,7 +21,7 @@ import numpy as np
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import JobNotesRow
+from backend.db.tables.jobs import JobNotesRow
 from backend.jobs.spec_index import sections_of, store
 from backend.jobs.tags import stored_tags
 from bench.queue.databases import KINDS, Kind

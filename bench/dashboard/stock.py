@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, EventRow, JobRow, MetricOutlineRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.metrics import MetricOutlineRow
 from backend.metrics.outlines import outline_of, packed
 from backend.metrics.points import CHUNK_POINTS, Points, chunk_of
 from tests.support.jobs import add_attempt, add_job

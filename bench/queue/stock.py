@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from backend.db.database import Database
-from backend.db.tables import HostRow
+from backend.db.tables.hosts import HostRow
 from bench.queue.service import Service
 from tests.support.backend import add_host, write_dataset, write_model
 

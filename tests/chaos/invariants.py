@@ -12,7 +12,8 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, EventRow, JobRow, TransitionRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow, JobRow, TransitionRow
 from tests.chaos.service import Service
 from tunedeck.lifecycle import FINAL, JobState
 from tunedeck.run_folder import RunFolder

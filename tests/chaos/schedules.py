@@ -30,7 +30,10 @@ from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.db.migrate import migrate
-from backend.db.tables import AttemptRow, EventRow, HostRow, JobRow, LeaderRow, TransitionRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import AttemptRow, JobRow, TransitionRow
+from backend.db.tables.leaders import LeaderRow
 from backend.ingest.batch import Batch
 from backend.jobs.actions import act
 from backend.scheduler import scheduler as scheduler_module

@@ -15,7 +15,8 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from backend.db.tables import AttemptRow, EventRow, JobRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.placement import Dispatch
 from tests.chaos.engine import STEP_S

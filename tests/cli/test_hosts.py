@@ -8,7 +8,8 @@ from typing import Any
 from tests.cli.test_commands import tunedeck
 from tests.client.service import StandIn
 from tests.support.jobs import facts_of
-from tunedeck.views import DrainView, HostView, QueuedView, QueueView, SetAsideView
+from tunedeck.views.hosts import DrainView, HostView, SetAsideView
+from tunedeck.views.queue import QueuedView, QueueView
 
 
 def waiting(position: int, why: str, **fields: Any) -> QueuedView:

@@ -15,7 +15,7 @@ from tests.support.up import Up, running_up
 from tests.support.waiting import wait_for
 from tunedeck.architecture import read_architecture
 from tunedeck.lifecycle import FINAL, JobState
-from tunedeck.views import JobDetail
+from tunedeck.views.jobs import JobDetail
 from worker.engine.model import build_model
 from worker.engine.platform import activate, init_parallel, shutdown_parallel
 from worker.engine.weights import load_hf

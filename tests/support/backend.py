@@ -10,7 +10,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from sqlalchemy.orm import Session
 
-from backend.db.tables import HostRow
+from backend.db.tables.hosts import HostRow
 from tests.support.tokenizers import write_tokenizer
 from tunedeck.bus import Device, HostFacts
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables import AttemptRow, HostRow, JobRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from tests.support.resolved import resolved
 from tunedeck.bus import Device, EndedMessage, EventsMessage, ExitReport, HeartbeatMessage, HostFacts, LogMessage
 from tunedeck.resolved import ResolvedSpec

@@ -20,7 +20,7 @@ from tunedeck.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from tunedeck.views import DatasetView
+    from tunedeck.views.datasets import DatasetView
 
 data = typer.Typer(help="Data sets: what is in a file, and what jobs may train on.", no_args_is_help=True)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.progress import Progress
 
-    from tunedeck.views import WorkView
+    from tunedeck.views.works import WorkView
 
 
 @contextmanager

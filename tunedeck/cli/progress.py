@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from tunedeck.cli.render import duration, number, progress
 from tunedeck.lifecycle import FINAL
-from tunedeck.views import JobView
+from tunedeck.views.jobs import JobView
 
 LINE_INTERVAL_S = 5.0
 

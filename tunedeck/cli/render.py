@@ -10,7 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from tunedeck.lifecycle import JobState
-from tunedeck.views import ArtifactView, CachedTokensView, DatasetView, JobDetail, JobView, ModelView
+from tunedeck.views.datasets import CachedTokensView, DatasetView
+from tunedeck.views.jobs import JobDetail, JobView
+from tunedeck.views.models import ModelView
+from tunedeck.views.run_files import ArtifactView
 
 STYLE_OF_STATE = {
     JobState.RUNNING: "blue",

@@ -6,7 +6,8 @@ import time
 from collections.abc import Sequence
 
 from tunedeck.cli.render import columns, console, duration
-from tunedeck.views import HostView, QueuedView, QueueView
+from tunedeck.views.hosts import HostView
+from tunedeck.views.queue import QueuedView, QueueView
 
 
 def print_queue(queue: QueueView) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 from pydantic import BaseModel
 
 from tunedeck.alerts import AlertRule, AlertView, Channel, ChannelView, DeliveryView, RuleView
-from tunedeck.views import Page
+from tunedeck.views.page import Page
 
 
 class AlertCalls:

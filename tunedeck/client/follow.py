@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from tunedeck.client.rest import Client
 from tunedeck.client.stream import StreamMessage
 from tunedeck.lifecycle import FINAL
-from tunedeck.views import JobView, LogsView
+from tunedeck.views.jobs import JobView
+from tunedeck.views.logs import LogsView
 
 CAUGHT_UP = StreamMessage("hello", {}, "")
 NEW_CONNECTION = ("hello", "reset")

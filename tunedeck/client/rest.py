@@ -1,4 +1,4 @@
-"""One method per REST call. Arguments and answers are the models of spec.py and views.py, errors those of errors.py.
+"""One method per REST call. Arguments and answers are the models of spec.py and views/, errors those of errors.py.
 
 A spec may also be given as a plain mapping: the service checks it and names every fault at its field, so checking it
 here first would only report faults twice. Nothing is tried again by itself, except by the stream and while long work is
@@ -28,31 +28,19 @@ from tunedeck.errors import Conflict, TunedeckError, Unavailable, error_of
 from tunedeck.lifecycle import JobState
 from tunedeck.notes import EditNotes, NotesView
 from tunedeck.spec import JobSpec
-from tunedeck.views import (
-    ActionResult,
-    ArtifactView,
-    BulkView,
-    CachedTokensView,
-    CeleryView,
-    CheckedSpec,
-    CheckpointView,
-    DatasetView,
-    EventView,
-    HealthView,
-    HostReadingsView,
-    HostView,
-    JobDetail,
-    JobList,
-    JobView,
-    LogsView,
-    MetricsView,
-    ModelView,
-    Page,
-    PresetView,
-    QueueView,
-    UploadView,
-    WorkView,
-)
+from tunedeck.views.datasets import CachedTokensView, DatasetView, UploadView
+from tunedeck.views.events import EventView
+from tunedeck.views.hosts import HostReadingsView, HostView
+from tunedeck.views.jobs import ActionResult, BulkView, CheckedSpec, JobDetail, JobList, JobView
+from tunedeck.views.logs import LogsView
+from tunedeck.views.metrics import MetricsView
+from tunedeck.views.models import ModelView
+from tunedeck.views.page import Page
+from tunedeck.views.presets import PresetView
+from tunedeck.views.queue import QueueView
+from tunedeck.views.run_files import ArtifactView, CheckpointView
+from tunedeck.views.service import CeleryView, HealthView
+from tunedeck.views.works import WorkView
 
 V = TypeVar("V", bound=BaseModel)
 API = "/api/v1"

@@ -17,7 +17,7 @@ import httpx
 
 from tunedeck.client.faults import from_response, from_transport, raise_for_error
 from tunedeck.errors import BadInput, Unavailable
-from tunedeck.views import UploadView
+from tunedeck.views.datasets import UploadView
 
 PART_BYTES = 8 << 20
 _TRIES = 8

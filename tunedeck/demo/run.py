@@ -22,7 +22,8 @@ from tunedeck.errors import EngineFailed
 from tunedeck.lifecycle import JobState
 from tunedeck.run_folder import RunFolder
 from tunedeck.settings import Settings
-from tunedeck.views import JobView, Series
+from tunedeck.views.jobs import JobView
+from tunedeck.views.metrics import Series
 
 MAX_POINTS = 5000
 

@@ -29,7 +29,7 @@ from tunedeck.errors import NotFound, Unavailable
 from tunedeck.spec import LossMaskType
 from tunedeck.tokens.preparation import OnRows, TokenSource, prepare, unheard
 from tunedeck.tokens.token_files import PreparedFigures
-from tunedeck.views import CachedTokensView
+from tunedeck.views.datasets import CachedTokensView
 
 _ENTRY = "entry.json"
 _KEY_CHARS = 32

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
-from backend.db.tables import JobNotesRow, JobRow, JobSectionRow, SpecValueRow
+from backend.db.tables.jobs import JobNotesRow, JobRow
+from backend.db.tables.spec_index import JobSectionRow, SpecValueRow
 from backend.jobs.search.fields import NOTHING, Kind, part_of
 from backend.jobs.search.terms import FieldTerm, FreeText, Term
 

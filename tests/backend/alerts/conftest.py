@@ -10,7 +10,7 @@ import pytest
 from backend.alerts import service
 from backend.alerts.courier import Courier
 from backend.db.database import Database
-from backend.db.tables import DeliveryRow
+from backend.db.tables.alerts import DeliveryRow
 from backend.scheduler.leadership import Leadership
 from tunedeck.alerts import Channel, Email, Webhook
 from tunedeck.settings import Settings

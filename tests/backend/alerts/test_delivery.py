@@ -16,7 +16,7 @@ from backend.alerts.channels import email, webhook
 from backend.alerts.channels.letter import Outcome
 from backend.alerts.courier import GIVEN_UP_AFTER_S, Courier, note
 from backend.db.database import Database
-from backend.db.tables import DeliveryRow
+from backend.db.tables.alerts import DeliveryRow
 from backend.jobs.transitions import transition
 from tests.backend.alerts.conftest import KEY, NOW, add_email, add_webhook, deliver, make_due
 from tests.backend.alerts.receivers import hook_listening, is_signed, mail_server

@@ -7,7 +7,7 @@ from fastapi.testclient import TestClient
 
 from backend.accounts.secret import sha256_of
 from backend.alerts import service
-from backend.db.tables import TokenRow
+from backend.db.tables.accounts import TokenRow
 
 pytestmark = pytest.mark.any_database
 ALERTS = "/api/v1/alerts"

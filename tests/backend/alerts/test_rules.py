@@ -10,7 +10,9 @@ from sqlalchemy import select
 
 from backend.alerts import service
 from backend.db.database import Database
-from backend.db.tables import AlertRuleRow, AttemptRow, EventRow, JobRow
+from backend.db.tables.alerts import AlertRuleRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs.transitions import transition
 from tests.backend.alerts.conftest import NOW, add_webhook
 from tests.backend.ingest.conftest import Ingesting, ingesting

@@ -10,7 +10,9 @@ from sqlalchemy import select, text
 
 from backend.db import engine
 from backend.db.database import Database
-from backend.db.tables import EventRow, LeaderRow, TokenRow
+from backend.db.tables.accounts import TokenRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.leaders import LeaderRow
 from backend.feed import queries
 from tests.support.jobs import add_job
 from tunedeck.errors import DiskFull, Unavailable

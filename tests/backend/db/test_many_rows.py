@@ -10,7 +10,8 @@ from sqlalchemy.exc import IntegrityError
 
 from backend.db.database import Database
 from backend.db.many_rows import insert_all, insert_new, update_many
-from backend.db.tables import EventRow, JobRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import JobRow
 from tests.support.jobs import add_job
 
 JOBS = cast(Table, JobRow.__table__)

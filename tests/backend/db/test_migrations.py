@@ -15,7 +15,7 @@ from sqlalchemy import inspect, text
 from backend.datasets import service
 from backend.db.database import Database
 from backend.db.migrate import alembic_config, downgrade, migrate, newest_revision
-from backend.db.tables import Base
+from backend.db.tables.base import Base
 
 
 @pytest.fixture

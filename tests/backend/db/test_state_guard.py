@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select, text, update
 
 from backend.db.database import Database
-from backend.db.tables import AllowedTransitionRow, JobRow
+from backend.db.tables.jobs import AllowedTransitionRow, JobRow
 from tests.support.jobs import add_job
 from tunedeck.errors import IllegalTransition
 from tunedeck.lifecycle import NEXT, JobState

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from backend.db.database import Database
-from backend.db.tables import EventRow
+from backend.db.tables.events import EventRow
 from backend.events import service
 from tests.support.jobs import add_running_job
 from tunedeck.errors import BadInput, NotFound

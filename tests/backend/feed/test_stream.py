@@ -10,7 +10,9 @@ from collections.abc import Iterator
 import pytest
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, EventRow, LogChunkRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow
+from backend.db.tables.run_files import LogChunkRow
 from backend.feed.hub import Hub, Topics
 from backend.feed.pump import Pump
 from backend.feed.stream import FROM_NOW_ON, FeedResponse

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from backend.db.database import Database
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.health import conditions
 from backend.health.rules import patience_s
 from backend.health.silence import Silence

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import SetAsideRow
+from backend.db.tables.hosts import SetAsideRow
 from backend.ingest import device_faults
 from backend.scheduler.queries import devices_set_aside
 from tests.support.jobs import add_host

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow
+from backend.db.tables.jobs import AttemptRow
 from backend.ingest.stream import EventStream
 from tests.backend.ingest.conftest import Ingesting
 from tests.support.jobs import add_running_job, ended_message, events_message, heartbeat, step_line

@@ -9,7 +9,9 @@ import redis
 from sqlalchemy import select
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, EventRow, HostRow, JobRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from tests.backend.ingest.conftest import Ingesting
 from tests.support.jobs import (
     add_attempt,

@@ -10,7 +10,10 @@ import pytest
 from sqlalchemy import select
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, CheckpointRow, EventRow, JobRow, ModelRow, TransitionRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow, JobRow, TransitionRow
+from backend.db.tables.models import ModelRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.logs import service as logs
 from tests.backend.ingest.conftest import Ingesting
 from tests.support.backend import write_model

@@ -11,7 +11,9 @@ from fastapi.testclient import TestClient
 from sqlalchemy import select
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, CheckpointRow, DatasetRow, JobRow
+from backend.db.tables.datasets import DatasetRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.ingest.endings import end
 from backend.jobs.actions import act
 from backend.jobs.checkpoints import next_start

@@ -7,7 +7,9 @@ from typing import Any
 from fastapi.testclient import TestClient
 from sqlalchemy import select
 
-from backend.db.tables import AttemptRow, CheckpointRow, EventRow, JobRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.jobs.transitions import transition
 from tests.support.backend import SPEC
 from tests.support.jobs import timeless

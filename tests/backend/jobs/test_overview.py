@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.db.database import Database
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.jobs.usage import usage_of
 from tests.support.jobs import add_attempt, add_job
 from tunedeck.prices import KindPrice, PriceList

@@ -7,7 +7,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, CheckpointRow, JobRow, TransitionRow
+from backend.db.tables.jobs import AttemptRow, JobRow, TransitionRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.jobs.due import is_due
 from backend.jobs.pausing import preempt
 from backend.jobs.recovery import attempt_failed, attempt_lost, attempt_stopped
@@ -17,7 +18,7 @@ from tests.support.jobs import add_attempt, add_running_job
 from tunedeck.errors import by_code
 from tunedeck.lifecycle import JobState
 from tunedeck.retries import RETRIED, RetryPolicy
-from tunedeck.views import JobFault
+from tunedeck.views.jobs import JobFault
 
 pytestmark = pytest.mark.any_database
 NOW = 1_000_000.0

@@ -7,7 +7,8 @@ from fastapi.testclient import TestClient
 from sqlalchemy import delete, func, select
 
 from backend.db.database import Database
-from backend.db.tables import JobRow, JobSectionRow, SpecValueRow
+from backend.db.tables.jobs import JobRow
+from backend.db.tables.spec_index import JobSectionRow, SpecValueRow
 from backend.jobs import spec_index
 from backend.jobs.search.fields import Kind, spec_fields
 from backend.jobs.search.terms import read_terms

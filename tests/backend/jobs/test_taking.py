@@ -11,13 +11,16 @@ from fastapi.testclient import TestClient
 from sqlalchemy import func, select
 
 from backend.db.database import Database
-from backend.db.tables import DatasetRow, EventRow, HostRow, JobRow, TransitionRow
+from backend.db.tables.datasets import DatasetRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.hosts import HostRow
+from backend.db.tables.jobs import JobRow, TransitionRow
 from backend.jobs.desk import Desk
 from backend.jobs.intake import read_spec
 from backend.jobs.taking import HandedIn, Order, take
 from tests.support.backend import SPEC, host_facts
 from tunedeck.errors import SpecInvalid
-from tunedeck.views import JobDetail
+from tunedeck.views.jobs import JobDetail
 
 
 def _handed_in(request_key: str = "", **changes: Any) -> HandedIn:

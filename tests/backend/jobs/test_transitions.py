@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import EventRow, JobRow, TransitionRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import JobRow, TransitionRow
 from backend.jobs.creation import Creation, store_new
 from backend.jobs.transitions import transition
 from tunedeck.errors import IllegalTransition

@@ -14,13 +14,15 @@ from numpy.typing import NDArray
 from sqlalchemy import func, select
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, EventRow, JobRow, MetricChunkRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.metrics import MetricChunkRow
 from backend.metrics import queries, service, table
 from backend.metrics.compactor import CHUNK_POINTS, SETTLE_S, Compactor
 from backend.scheduler.leadership import Leadership
 from tests.support.jobs import add_attempt, add_running_job
 from tunedeck.errors import NotFound
-from tunedeck.views import Series
+from tunedeck.views.metrics import Series
 
 LAST = 2**31 - 1
 

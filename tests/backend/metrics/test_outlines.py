@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from sqlalchemy import delete, func, select
 
 from backend.db.database import Database
-from backend.db.tables import JobRow, MetricChunkRow, MetricOutlineRow
+from backend.db.tables.jobs import JobRow
+from backend.db.tables.metrics import MetricChunkRow, MetricOutlineRow
 from backend.metrics import service
 from backend.metrics.compactor import Compactor
 from backend.metrics.encoding import encoded

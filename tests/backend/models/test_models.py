@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import JobRow
+from backend.db.tables.jobs import JobRow
 from backend.models.service import register_export
 from tests.support.backend import TINY_NUM_PARAMETERS, write_model
 from tunedeck.errors import ModelInvalid

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from backend.db.database import Database
-from backend.db.tables import EventRow
+from backend.db.tables.events import EventRow
 from backend.reports import content
 from tests.support.jobs import add_running_job
 from tunedeck.spec import JobSpec

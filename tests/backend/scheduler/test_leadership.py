@@ -7,7 +7,7 @@ import time
 import pytest
 
 from backend.db.database import Database
-from backend.db.tables import LeaderRow
+from backend.db.tables.leaders import LeaderRow
 from backend.scheduler import leadership
 from backend.scheduler.leadership import ROLE, Leadership
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, JobRow, TransitionRow
+from backend.db.tables.jobs import AttemptRow, JobRow, TransitionRow
 from backend.scheduler import leases
 from backend.scheduler.placement import place_queued
 from tests.support.jobs import add_host, add_running_job

@@ -9,7 +9,10 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, CheckpointRow, EventRow, HostRow, JobRow, SetAsideRow
+from backend.db.tables.events import EventRow
+from backend.db.tables.hosts import HostRow, SetAsideRow
+from backend.db.tables.jobs import AttemptRow, JobRow
+from backend.db.tables.run_files import CheckpointRow
 from backend.scheduler.placement import Dispatch, overdue_messages, place_queued
 from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY
 from tests.support.jobs import add_attempt, add_host, add_job

@@ -14,7 +14,7 @@ import redis
 
 from backend.bus import connect
 from backend.db.database import Database
-from backend.db.tables import AttemptRow, JobRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.ingest.hearing import Hearing, Moment
 from backend.scheduler.leadership import Leadership
 from backend.scheduler.scheduler import MESSAGE_PATIENCE_S, Scheduler

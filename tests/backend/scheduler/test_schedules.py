@@ -13,7 +13,8 @@ from sqlalchemy import select, update
 
 from backend.db.database import Database
 from backend.db.migrate import migrate
-from backend.db.tables import AttemptRow, HostRow, JobRow, SetAsideRow
+from backend.db.tables.hosts import HostRow, SetAsideRow
+from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs.transitions import transition
 from backend.scheduler.placement import place_queued
 from tests.support.jobs import add_host, add_job

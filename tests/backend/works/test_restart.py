@@ -23,7 +23,7 @@ from tests.support.backend import write_dataset
 from tests.support.waiting import wait_for
 from tunedeck.errors import DatasetInvalid, TunedeckError
 from tunedeck.settings import Settings
-from tunedeck.views import RegisterDataset
+from tunedeck.views.datasets import RegisterDataset
 
 pytestmark = pytest.mark.any_database
 REQUEST = {"path": "chats.jsonl"}

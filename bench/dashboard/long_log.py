@@ -24,14 +24,13 @@ LINES_PER_CHUNK = 500
 # Far from both ends, so that the whole log has to be looked through.
 ERROR_AT = 123_457
 GOAL_S = 1.0
-LEASE_S = 3600.0
 GOAL_TASK_MS = 100.0
 NUM_BURSTS = 20
 SCROLL = "(share) => { const log = document.querySelector('#log'); log.scrollTop = share * log.scrollHeight; }"
 
 
 def measure() -> Row:
-    with service("sqlite", lease_s=LEASE_S) as made:
+    with service("sqlite", lease_s=stock.LEASE_S) as made:
         database = Database(made.settings.resolved_database_url())
         job_id = stock.add_run(database, "talks", {"loss": stock.curve(1_000, seed=1)}, is_live=True)
         _write_log(database, job_id)

@@ -28,7 +28,7 @@ GOAL_CORES = 1.0
 
 
 def measure() -> Row:
-    with service("sqlite") as made:
+    with service("sqlite", lease_s=stock.LEASE_S) as made:
         database = Database(made.settings.resolved_database_url())
         series = {"loss": stock.curve(100, seed=1)}
         runs = [stock.add_run(database, f"run-{number}", series, is_live=True) for number in range(NUM_RUNS)]

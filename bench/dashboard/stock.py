@@ -28,6 +28,8 @@ METRICS = (
     *("optimizer_time_s", "data_time_s", "num_tokens", "padding_share", "peak_memory_bytes"),
 )
 STEP_S = 0.25
+# No worker speaks of a run that is stocked as live: with a shorter lease it would be lost while it is looked at.
+LEASE_S = 3600.0
 
 
 def curve(num_steps: int, seed: int, spikes: Mapping[int, float] = {}) -> Series:  # never changed
@@ -54,7 +56,7 @@ def add_run(database: Database, name: str, series: Mapping[str, Series], *, is_l
         job = add_job(session, now, name=name, attempt=1, started_at=began, train_iters=10 * num_steps, **columns)
         job.step = num_steps
         job.latest = {metric: float(values_P[-1]) for metric, values_P in series.items()}
-        lease = now + 3600.0
+        lease = now + LEASE_S
         ended = None if is_live else now - 3600.0
         add_attempt(session, job.id, 1, began, ended_at=ended, ingested_seq=num_steps, lease_expires_at=lease)
         # The first id of the feed, since a chunk says which ids it has replaced.

@@ -2,6 +2,8 @@
 
 export const UNKNOWN = "–";
 const SI_PREFIXES = [[1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"]];
+// Made once: `toLocaleString` looks its rules up at each call, and a table has hundreds of numbers.
+const WHOLE = new Intl.NumberFormat("en-US");
 const BYTE_UNITS = ["B", "KiB", "MiB", "GiB", "TiB", "PiB"];
 
 const isKnown = (value) => typeof value === "number" && Number.isFinite(value);
@@ -23,7 +25,7 @@ function exponential(value) {
 
 /** A whole number with thousands separators: `18,420`. */
 export function count(value) {
-  return isKnown(value) ? Math.floor(value + 0.5).toLocaleString("en-US") : UNKNOWN;
+  return isKnown(value) ? WHOLE.format(Math.floor(value + 0.5)) : UNKNOWN;
 }
 
 /** Three significant digits and an SI prefix: `18.4k`. */

@@ -9,6 +9,7 @@ export class Chart {
   /** @type {boolean} */ isVisible = false;
   /** @type {boolean} */ isDirty = true;
   #isDrawn = false;
+  /** @type {ReturnType<typeof figureOf> | null} what the next drawing shows */ #prepared = null;
 
   /**
    * @param {HTMLElement} figure
@@ -35,15 +36,40 @@ export class Chart {
     return this.metrics.some((metric) => this.seriesOf(metric).length > 0);
   }
 
-  /** @param {import("./figure.js").View} view */
-  draw(view) {
+  /** The first half of a drawing, which the page does not show yet. @param {import("./figure.js").View} view */
+  prepare(view) {
     if (!this.hasPoints) return;
     this.isDirty = false;
+    this.#prepared = figureOf(this.definition, this.seriesOf, view);
+  }
+
+  /** The second half. @returns {(() => void) | null} what is left: the hover box, where the pointer is on this chart */
+  draw() {
+    if (!this.#prepared) return null;
+    const { data, layout } = this.#prepared;
+    this.#prepared = null;
     this.plot.querySelector(".waiting")?.remove();
-    const { data, layout } = figureOf(this.definition, this.seriesOf, view);
+    const hoverAgain = this.#takeRehover();
     Plotly.react(this.plot, data, layout, CONFIG);
     this.#isDrawn = true;
     this.#describe();
+    return hoverAgain;
+  }
+
+  /**
+   * Plotly makes the hover box anew within each drawing, which doubles the drawing of twenty lines. What it would do
+   * stands in its own layout; there is no option for it (plotly.js 4.1).
+   */
+  #takeRehover() {
+    const drawn = this.plot._fullLayout;
+    const rehover = drawn?._rehover;
+    if (!rehover) return null;
+    drawn._rehover = null;
+    return () => {
+      // A pointer that has moved meanwhile has left a newer one.
+      this.plot._fullLayout._rehover ??= rehover;
+      this.plot._fullLayout._rehover();
+    };
   }
 
   #describe() {

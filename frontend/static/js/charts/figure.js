@@ -2,7 +2,7 @@
 
 import { MARK_AXIS, markShapes, markTraces } from "./marks.js";
 import { pointsBeyond, usualRange } from "./outliers.js";
-import { firstAtLeast, withGaps } from "./series.js";
+import { firstAtLeast, gapsOf, withGaps } from "./series.js";
 import { movingAverage } from "./smoothing.js";
 
 /** More lines than that are drawn thinner: they are told apart, and a browser paints lines of a pixel five times as fast. */
@@ -29,7 +29,7 @@ const MOST_THICK = 8;
 export function figureOf(definition, seriesOf, view) {
   const data = tracesOf(definition, seriesOf, view);
   const layout = layoutOf(definition, view);
-  const range = view.clips ? usualRange(data.flatMap(({ y }) => y)) : null;
+  const range = view.clips ? usualRange(data.map(({ y }) => y)) : null;
   if (range) {
     layout.yaxis.range = view.logY ? range.map((value) => Math.log10(Math.max(value, Number.MIN_VALUE))) : range;
     layout.yaxis.autorange = false;
@@ -54,14 +54,17 @@ function tracesOf(definition, seriesOf, view) {
     const allPlaces = view.axisOf(line.metric).placesOf(series);
     const seen = seenPart(allPlaces, view.range);
     const [steps, places] = [seen(series.steps), seen(allPlaces)];
-    const values = series.values.map((value) => (value === null ? null : value / divisor));
+    const values = divisor === 1
+      ? series.values
+      : series.values.map((value) => (value === null ? null : value / divisor));
     const common = traceOf(line, theme.series[line.colour], series.length, definition);
     if (line.band) return bandTraces(line, common, seriesOf, { seen, places, divisor, smoothing: line.smooth ? smoothing : 0 });
     if (line.marks) return [{ ...common, x: places, y: seen(values) }];
-    const raw = { ...common, ...withGaps(places, steps, seen(values), series.isThinned) };
+    const gaps = gapsOf(steps, series.isThinned);
+    const raw = { ...common, ...withGaps(places, seen(values), gaps) };
     if (!line.smooth || smoothing === 0) return [raw];
     // The average knows what was before the part that is seen.
-    const smoothed = withGaps(places, steps, seen(movingAverage(values, smoothing)), series.isThinned);
+    const smoothed = withGaps(places, seen(movingAverage(values, smoothing)), gaps);
     // Without dashes: the average has them, and they are slow to paint.
     faint.push({ ...raw, line: { ...common.line, width: 1, dash: "solid" }, opacity: Number(theme.rawOpacity) });
     return [{ ...common, ...smoothed, name: `${line.label}, smoothed` }];
@@ -79,9 +82,23 @@ function joinedByColour(faint) {
     mode: "lines",
     hoverinfo: "skip",
     showlegend: false,
-    x: ours.flatMap(({ x }) => [...x, x.at(-1)]),
-    y: ours.flatMap(({ y }) => [...y, null]),
+    ...oneAfterTheOther(ours),
   }));
+}
+
+/** With an empty point behind each. */
+function oneAfterTheOther(lines) {
+  const x = [];
+  const y = [];
+  for (const line of lines) {
+    for (let at = 0; at < line.x.length; at += 1) {
+      x.push(line.x[at]);
+      y.push(line.y[at]);
+    }
+    x.push(line.x.at(-1));
+    y.push(null);
+  }
+  return { x, y };
 }
 
 /** The line of a group above the band in which its runs lie; all three have the same steps. */
@@ -183,6 +200,8 @@ function layoutOf(definition, view) {
     },
     yaxis: {
       ...axis,
+      // They have room by the margin; to look whether they stick out takes a tenth of a drawing.
+      ticklabeloverflow: "allow",
       type: view.logY ? "log" : "linear",
       tickformat: definition.ticks,
       exponentformat: "e",

@@ -51,13 +51,18 @@ export class ChartGrid {
     const { definitions, seriesOf } = source;
     this.charts = figures.map((figure) => new Chart(figure, definitions[figure.dataset.chart], seriesOf));
     this.#watchVisibility();
-    loadPlotly(() => this.#tick());
+    // Once the page has chosen its tab. Where that is another, the library waits until a chart is seen.
+    setTimeout(() => root.closest('[role="tabpanel"][hidden]') || this.#load());
     onThemeChange(() => {
       this.#theme = readTheme();
       this.markAll();
     });
     setInterval(() => performance.now() >= this.#nextRound && this.#tick(), LOOK_MS);
     document.addEventListener("visibilitychange", () => this.#tick());
+  }
+
+  #load() {
+    loadPlotly(() => this.#tick());
   }
 
   /** Make room for the charts of these metrics before their points come, so that nothing moves then. */
@@ -135,13 +140,17 @@ export class ChartGrid {
     if (!due.length) return;
     this.#roundBegan = performance.now();
     this.#numToDraw = due.length;
-    for (const chart of due) this.#turns.add(`draw ${chart.name}`, () => this.#draw(chart));
+    for (const chart of due) {
+      this.#turns.add(`prepare ${chart.name}`, () => chart.prepare(this.viewOf(chart)));
+      this.#turns.add(`draw ${chart.name}`, () => this.#draw(chart));
+    }
   }
 
   /** @param {Chart} chart */
   #draw(chart) {
     try {
-      chart.draw(this.viewOf(chart));
+      const hoverAgain = chart.draw();
+      if (hoverAgain) this.#turns.add(`hover ${chart.name}`, hoverAgain);
       chart.listen({
         hover: (place) => this.#hover(chart, place),
         zoom: (range) => this.change({ range }),
@@ -180,6 +189,7 @@ export class ChartGrid {
     const chartOf = (element) => this.charts.find((chart) => chart.figure.contains(element));
     const seen = new IntersectionObserver((entries) => {
       for (const entry of entries) chartOf(entry.target).isVisible = entry.isIntersecting;
+      if (entries.some(({ isIntersecting }) => isIntersecting)) this.#load();
       this.#tick();
     }, { rootMargin: "120px" });
     const sized = new ResizeObserver((entries) => {

@@ -1,10 +1,14 @@
 /**
- * Plotly, which the page's head fetches ahead. It runs for some tenths of a second; as a script of the page itself it
- * would do so before the first points are asked for.
+ * Plotly, which the page's head fetches ahead. It runs for some tenths of a second, so it does not before a chart is to be
+ * seen: a script of the page itself would do so before the first points are asked for, and before a log is shown.
  */
 
-/** @param {() => void} onReady */
+let isAsked = false;
+
+/** The first call counts. @param {() => void} onReady */
 export function loadPlotly(onReady) {
+  if (isAsked) return;
+  isAsked = true;
   const script = document.createElement("script");
   script.src = document.getElementById("plotly").href;
   script.addEventListener("load", onReady);

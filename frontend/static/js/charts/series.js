@@ -96,29 +96,44 @@ export function firstAtLeast(list, wanted) {
 }
 
 /**
- * The points for a line, with an empty point wherever steps are missing, so that a gap is seen as a gap.
- * In a thinned series, whose distances are uneven, four times the median is still no gap.
- * @param {any[]} places where each point lies on the x-axis
- * @param {number[]} steps
- * @param {(number | null)[]} values
- * @param {boolean} isThinned
+ * Where steps are missing: each place before which a line must be broken, so that a gap is seen as a gap. In a thinned
+ * series, whose distances are uneven, four times the median is still no gap.
+ * @param {number[]} steps @param {boolean} isThinned
  */
-export function withGaps(places, steps, values, isThinned) {
+export function gapsOf(steps, isThinned) {
   const limit = isThinned ? 4 * medianDistance(steps) : 1;
+  const gaps = [];
+  for (let at = 1; at < steps.length; at += 1) if (steps[at] - steps[at - 1] > limit) gaps.push(at);
+  return gaps;
+}
+
+/**
+ * The points for a line, with an empty point in each gap.
+ * @param {any[]} places where each point lies on the x-axis
+ * @param {(number | null)[]} values
+ * @param {number[]} gaps
+ */
+export function withGaps(places, values, gaps) {
+  if (!gaps.length) return { x: places, y: values };
   const x = [];
   const y = [];
-  for (let at = 0; at < steps.length; at += 1) {
-    if (at > 0 && steps[at] - steps[at - 1] > limit) {
-      x.push(places[at - 1]);
+  let from = 0;
+  for (const gap of [...gaps, places.length]) {
+    if (from) {
+      x.push(places[from - 1]);
       y.push(null);
     }
-    x.push(places[at]);
-    y.push(values[at]);
+    for (; from < gap; from += 1) {
+      x.push(places[from]);
+      y.push(values[from]);
+    }
   }
   return { x, y };
 }
 
 function medianDistance(steps) {
-  const distances = steps.slice(1).map((step, at) => step - steps[at]).sort((a, b) => a - b);
+  const distances = new Float64Array(Math.max(0, steps.length - 1));
+  for (let at = 0; at < distances.length; at += 1) distances[at] = steps[at + 1] - steps[at];
+  distances.sort();
   return Math.max(2, distances[distances.length >> 1] ?? 0);
 }

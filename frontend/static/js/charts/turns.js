@@ -8,14 +8,16 @@ const TURN_MS = 5;
 
 export class Turns {
   /** In order of their first wish. @type {Map<string, () => void>} */ #waiting = new Map();
+  #hasTurn = false;
 
   /** Do `work` soon. Of the same name only the last wish counts. @param {string} name @param {() => void} work */
   add(name, work) {
     this.#waiting.set(name, work);
-    if (this.#waiting.size === 1) this.#afterFrame();
+    if (!this.#hasTurn) this.#afterFrame();
   }
 
   #afterFrame() {
+    this.#hasTurn = true;
     // In the callback itself it would be work before the frame; the browser paints between the two.
     requestAnimationFrame(() => setTimeout(() => this.#take()));
   }
@@ -32,6 +34,7 @@ export class Turns {
         reportError(error);
       }
     } while (this.#waiting.size && performance.now() - began < TURN_MS);
+    this.#hasTurn = false;
     if (this.#waiting.size) this.#afterFrame();
   }
 }

@@ -1,5 +1,8 @@
 /** From the specs of several runs to a table of what was different. */
 
+/** Of each part of a spec: it stands at one path and is never changed, and the page asks several times. */
+const known = new WeakMap();
+
 /**
  * Every field of a resolved spec by its path, as text.
  * @param {any} value @param {string} [path] @returns {[string, string][]}
@@ -7,7 +10,12 @@
 function leaves(value, path = "") {
   const isTree = value !== null && typeof value === "object" && !Array.isArray(value);
   if (!isTree) return [[path, typeof value === "string" ? value : JSON.stringify(value)]];
-  return Object.entries(value).flatMap(([key, part]) => leaves(part, path ? `${path}.${key}` : key));
+  let found = known.get(value);
+  if (!found) {
+    found = Object.entries(value).flatMap(([key, part]) => leaves(part, path ? `${path}.${key}` : key));
+    known.set(value, found);
+  }
+  return found;
 }
 
 /**

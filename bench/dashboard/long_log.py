@@ -62,7 +62,8 @@ def _looked_at(page: Page, made: Service, job_id: str) -> dict[str, float]:
     took: dict[str, float] = {}
     page.goto("/runs")
     began = time.monotonic()
-    page.goto(f"/runs/{job_id}#logs")
+    # A reader waits for the lines, not for what the page fetches ahead for other tabs.
+    page.goto(f"/runs/{job_id}#logs", wait_until="commit")
     expect(lines.last).to_contain_text(f"step {NUM_LINES}/")
     took["open_s"] = time.monotonic() - began
     page.evaluate("() => { window.tasks = []; }")

@@ -20,7 +20,8 @@ WITH_MODULES = """async ([body, given]) => {
     const { asYaml } = await load("spec_text.js");
     const { Turns } = await load("charts/turns.js");
     const { GroupCurves, nameOf } = await load("compare/group_curves.js");
-    const tools = { RunHistory, gapsOf, withGaps, movingAverage, usualRange, xAxisOf, asYaml, GroupCurves, nameOf, Turns };
+    const lines = { RunHistory, gapsOf, withGaps, movingAverage, usualRange, xAxisOf, Turns };
+    const tools = { ...lines, asYaml, GroupCurves, nameOf };
     const history = new RunHistory();
     const take = (events) => events.map((event) => history.apply(event));
     const points = (name) => history.seriesOf(name).steps.map((step, at) => [step, history.seriesOf(name).values[at]]);
@@ -50,7 +51,8 @@ BODIES = {
         turns.add("follows", () => turns.add("last", () => setTimeout(() => resolve(done), 100)));
         done.push("the reader");
     })""",
-    "gaps": "({ gapsOf, withGaps, given }) => withGaps(given.steps, given.values, gapsOf(given.steps, given.isThinned))",
+    "gaps": """({ gapsOf, withGaps, given: { steps, values, isThinned } }) =>
+        withGaps(steps, values, gapsOf(steps, isThinned))""",
     "average": "({ movingAverage, given }) => movingAverage(given.values, given.weight)",
     "usual range": "({ usualRange, given }) => usualRange([given])",
     "places": """({ xAxisOf, history, given }) => {

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from backend.alerts.rules import Rule
-from backend.db.tables.jobs import JobRow
 from backend.health import parts
 from backend.health.alarm import Alarm
+from backend.health.judged import Judged
 from frontend.filters import count, number
 from tunedeck.alerts import WhenMetric
 from tunedeck.events import EvalEvent, Event, StepEvent
@@ -26,7 +26,7 @@ class Change:
     step: int
 
 
-def changes(job: JobRow, by_metric: Sequence[tuple[Rule, WhenMetric]], events: Sequence[Event]) -> Iterator[Change]:
+def changes(job: Judged, by_metric: Sequence[tuple[Rule, WhenMetric]], events: Sequence[Event]) -> Iterator[Change]:
     """What begins and ends with `events`; how far each rule is stays in `job.rule_alarms`."""
     if not by_metric:
         return
@@ -38,7 +38,7 @@ def changes(job: JobRow, by_metric: Sequence[tuple[Rule, WhenMetric]], events: S
 
 
 def _judged(
-    job: JobRow, by_metric: Sequence[tuple[Rule, WhenMetric]], alarms: dict[str, Alarm], event: StepEvent | EvalEvent
+    job: Judged, by_metric: Sequence[tuple[Rule, WhenMetric]], alarms: dict[str, Alarm], event: StepEvent | EvalEvent
 ) -> Iterator[Change]:
     for rule, when in by_metric:
         value, alarm = event.metrics.get(when.metric), alarms[rule.row.id]
@@ -64,6 +64,6 @@ def _judge(alarm: Alarm, when: WhenMetric, value: float, event: StepEvent | Eval
     )
 
 
-def _text(job: JobRow, when: WhenMetric, value: float, since_step: int) -> str:
+def _text(job: Judged, when: WhenMetric, value: float, since_step: int) -> str:
     limit = f"{when.comparison} {number(when.threshold)} since step {count(since_step)}"
     return f"{job.name}: {when.metric} is {number(value)}, {limit}."

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.tables.alerts import AlertRuleRow
-from backend.db.tables.jobs import JobRow
+from backend.health.judged import Judged
 from backend.jobs.tags import tags_of
 from tunedeck.alerts import AlertScope, When, WhenCondition, WhenMetric, WhenState
 
@@ -34,7 +34,7 @@ class Rule:
     def of(cls, row: AlertRuleRow) -> Rule:
         return cls(row, _when.validate_python(row.when), AlertScope.model_validate(row.scope))
 
-    def is_about(self, job: JobRow) -> bool:
+    def is_about(self, job: Judged) -> bool:
         scope = self.scope
         return (
             scope.job in ("", job.id)

@@ -17,6 +17,7 @@ from backend.alerts.opening import open_alert, resolve, resolve_all, tell_once
 from backend.alerts.rules import Rule
 from backend.db.tables.jobs import JobRow
 from backend.health import conditions
+from backend.health.judged import Judged
 from tunedeck.alerts import AlertState, WhenCondition, WhenMetric, WhenState
 from tunedeck.events import Event
 from tunedeck.lifecycle import HOLDS_DEVICES, JobState
@@ -39,7 +40,7 @@ def on_transition(session: Session, job: JobRow, had: Iterable[str], why: str, n
             job.rule_alarms = {}
 
 
-def changes(enabled: Sequence[Rule], job: JobRow, events: Sequence[Event], had: Iterable[str]) -> list[Change]:
+def changes(enabled: Sequence[Rule], job: Judged, events: Sequence[Event], had: Iterable[str]) -> list[Change]:
     """What begins and ends with `events`, which are new and in order; the job's `conditions` are those after them."""
     about = [rule for rule in enabled if rule.is_about(job)]
     by_metric = [(rule, rule.when) for rule in about if isinstance(rule.when, WhenMetric)]
@@ -54,7 +55,7 @@ def tell(session: Session, job: JobRow, found: Sequence[Change], now: float) -> 
             resolve(session, change.rule.row, job, now)
 
 
-def _of_conditions(about: Sequence[Rule], job: JobRow, before: set[str]) -> Iterator[Change]:
+def _of_conditions(about: Sequence[Rule], job: Judged, before: set[str]) -> Iterator[Change]:
     now_wrong = {condition.code: condition for condition in conditions.of_job(job)}
     for rule in about:
         if not isinstance(rule.when, WhenCondition):

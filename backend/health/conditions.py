@@ -6,10 +6,11 @@ is not a number stays said; every other condition is over when the job gives its
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from backend.db.tables.jobs import JobRow
 from backend.health.alarm import Alarm
+from backend.health.judged import Judged
 from backend.health.rules import CODES
 from backend.health.watch import Watch
 from frontend.filters import count, number, si, size
@@ -18,16 +19,16 @@ from tunedeck.lifecycle import HOLDS_DEVICES, JobState
 from tunedeck.views.conditions import Condition, ConditionCode
 
 
-def of_job(job: JobRow) -> tuple[Condition, ...]:
+def of_job(job: Judged) -> tuple[Condition, ...]:
     """The gravest first."""
     return tuple(Condition.model_validate(kept) for kept in job.conditions)
 
 
-def codes(job: JobRow) -> frozenset[str]:
+def codes(job: Judged) -> frozenset[str]:
     return frozenset(kept["code"] for kept in job.conditions)
 
 
-def store(job: JobRow, found: Iterable[Condition]) -> None:
+def store(job: Judged, found: Iterable[Condition]) -> None:
     """Keep `found` beside the job in place of what was kept."""
     in_order = sorted(found, key=lambda condition: CODES.index(condition.code))
     kept = [condition.model_dump(mode="json") for condition in in_order]
@@ -35,16 +36,14 @@ def store(job: JobRow, found: Iterable[Condition]) -> None:
         job.conditions = kept
 
 
-def after_events(job: JobRow, watch: Watch, capacity_bytes: int) -> None:
+def after_events(job: Judged, watch: Watch, capacity_bytes: int) -> None:
     """What is wrong by all events so far. Whoever speaks is not silent."""
     found = (
-        _condition(
-            "loss_not_finite", watch.not_finite, f"Not a number since step {count(watch.not_finite.since_step)}."
-        ),
-        _condition("loss_spike", watch.spike, _spike(watch)),
-        _condition("memory_near_edge", watch.edge, _edge(watch, capacity_bytes)),
-        _condition("gpu_idle", watch.idle, _idle(watch)),
-        _condition("throughput_fell", watch.fell, _fell(watch)),
+        _condition("loss_not_finite", watch.not_finite, lambda: _not_finite(watch)),
+        _condition("loss_spike", watch.spike, lambda: _spike(watch)),
+        _condition("memory_near_edge", watch.edge, lambda: _edge(watch, capacity_bytes)),
+        _condition("gpu_idle", watch.idle, lambda: _idle(watch)),
+        _condition("throughput_fell", watch.fell, lambda: _fell(watch)),
     )
     store(job, [condition for condition in found if condition])
 
@@ -70,8 +69,14 @@ def after_transition(job: JobRow, now: float) -> None:
         store(job, [])
 
 
-def _condition(code: ConditionCode, alarm: Alarm, sentence: str) -> Condition | None:
-    return Condition(code=code, sentence=sentence, step=alarm.since_step, since=alarm.since) if alarm.is_on else None
+def _condition(code: ConditionCode, alarm: Alarm, sentence: Callable[[], str]) -> Condition | None:
+    if not alarm.is_on:
+        return None
+    return Condition(code=code, sentence=sentence(), step=alarm.since_step, since=alarm.since)
+
+
+def _not_finite(watch: Watch) -> str:
+    return f"Not a number since step {count(watch.not_finite.since_step)}."
 
 
 def _spike(watch: Watch) -> str:

@@ -32,9 +32,11 @@ class Announcements:
 
     def write(self, session: Session, batch: Batch) -> set[str]:
         """Announce the changed jobs whose turn it is; returns their ids. Nothing is remembered before the commit."""
-        changed = (self._waiting | set(batch.changed_jobs)) - batch.announced_jobs
+        changed = (self._waiting | batch.changed_jobs) - batch.announced_jobs
         due = {job_id for job_id in changed if self._is_due(job_id)}
         light = select(JobRow).options(defer(JobRow.spec), defer(JobRow.resolved))
+        # The batch has written past the session, which may have loaded some of them before.
+        light = light.execution_options(populate_existing=True)
         if due:
             announce_all(session, session.scalars(light.where(JobRow.id.in_(due))).all(), time.time())
         return due
@@ -42,7 +44,7 @@ class Announcements:
     def remember(self, announced: set[str], batch: Batch) -> None:
         now = time.monotonic()
         told = announced | batch.announced_jobs
-        self._waiting = (self._waiting | set(batch.changed_jobs)) - told
+        self._waiting = (self._waiting | batch.changed_jobs) - told
         self._told_at = {job_id: at for job_id, at in self._told_at.items() if now - at < UNWATCHED_INTERVAL_S}
         self._told_at.update(dict.fromkeys(told, now))
 

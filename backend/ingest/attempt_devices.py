@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy.orm import Session
-
 from backend.db.tables.hosts import HostRow
 from backend.db.tables.jobs import AttemptRow, JobRow
 from tunedeck.bus import HostFacts
 
 
-def note_devices(session: Session, job: JobRow, attempt: AttemptRow) -> None:
+def note_devices(job: JobRow, attempt: AttemptRow, host: HostRow | None) -> None:
     """The ranks of a job on a CPU host share its memory; a rank on a GPU has all of its."""
-    host = session.get(HostRow, attempt.host)
     facts = HostFacts.model_validate(host.facts) if host else None
     if facts is None or not facts.devices:
         return

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables.jobs import AttemptRow
 from backend.db.tables.run_files import CheckpointRow
+from backend.ingest.live import LiveAttempt
 from tunedeck.events import CheckpointEvent, CheckpointRemovedEvent
 
 
-def store(session: Session, attempt: AttemptRow, run_folder: Path, event: CheckpointEvent) -> None:
+def store(session: Session, attempt: LiveAttempt, run_folder: Path, event: CheckpointEvent) -> None:
     session.merge(
         CheckpointRow(
             job_id=attempt.job_id,
@@ -25,7 +25,7 @@ def store(session: Session, attempt: AttemptRow, run_folder: Path, event: Checkp
     )
 
 
-def remove(session: Session, attempt: AttemptRow, run_folder: Path, event: CheckpointRemovedEvent) -> None:
+def remove(session: Session, attempt: LiveAttempt, run_folder: Path, event: CheckpointRemovedEvent) -> None:
     key = (attempt.job_id, attempt.number, str(run_folder / event.path))
     if row := session.get(CheckpointRow, key):
         session.delete(row)

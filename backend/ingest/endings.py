@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.db.tables.run_files import CheckpointRow
 from backend.jobs.recovery import attempt_failed, attempt_lost, attempt_stopped
-from backend.jobs.transitions import transition
+from backend.jobs.transitions import transition_all
 from backend.models.service import register_export
 from tunedeck.bus import ExitReport
 from tunedeck.errors import EngineFailed, TunedeckError
@@ -23,16 +24,26 @@ log = logging.getLogger(__name__)
 WHO = "worker"
 
 
-def end(
+def end_all(
+    session: Session, ended: Sequence[tuple[JobRow, AttemptRow, ExitReport]], policy: RetryPolicy, now: float
+) -> None:
+    """Free the devices and bring the jobs on: to their final state, to their pause, or back to the queue. They must be
+    past `placing`. Those that have succeeded are told together, the few others one by one."""
+    succeeded = []
+    for job, attempt, report in ended:
+        if report.outcome != "succeeded":
+            _end(session, job, attempt, report, policy, now)
+            continue
+        attempt.ended_at = now
+        _register_export(session, job, attempt)
+        succeeded.append((job, report.message or "the engine ended well"))
+    transition_all(session, succeeded, JobState.SUCCEEDED, WHO, now)
+
+
+def _end(
     session: Session, job: JobRow, attempt: AttemptRow, report: ExitReport, policy: RetryPolicy, now: float
 ) -> None:
-    """Free the devices and bring the job on: to its final state, to its pause, or back to the queue. The job must be
-    past `placing`."""
     match report.outcome:
-        case "succeeded":
-            attempt.ended_at = now
-            _register_export(session, job, attempt)
-            transition(session, job, JobState.SUCCEEDED, WHO, report.message or "the engine ended well", now)
         case "stopped":
             why = report.message or "the engine stopped as asked"
             attempt_stopped(session, job, attempt, WHO, why, now)

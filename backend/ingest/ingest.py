@@ -14,8 +14,9 @@ import redis
 
 from backend.db.database import Database
 from backend.ingest.announcements import Announcements
-from backend.ingest.batch import AttemptKey, Batch
+from backend.ingest.batch import Batch, read
 from backend.ingest.hearing import Hearing
+from backend.ingest.live import AttemptKey
 from backend.ingest.stream import BLOCK_S, Entries, EventStream
 from backend.scheduler.leadership import Leadership
 from tunedeck.bus import BusMessage
@@ -122,10 +123,11 @@ class Ingest:
                 self._store((message,))
 
     def _commit(self, messages: tuple[BusMessage, ...]) -> None:
+        heard = read(messages)
         with self._database.writing() as session:
             if not self._leadership.holds(session):
                 raise NoLongerLeader
-            batch = Batch(session, self._settings, messages, time.time())
+            batch = Batch(session, self._settings, heard, time.time())
             batch.apply()
             announced = self._announcements.write(session, batch)
         self._announcements.remember(announced, batch)

@@ -1,4 +1,4 @@
-"""Lines of events.jsonl become events, and the place in the file that they reach is worked out.
+"""Lines of events.jsonl become events and rows of the feed, and the place in the file that they reach is worked out.
 
 A line that is not an event is logged and left out. It still takes up a sequence number, or everything behind it would
 look like a gap for ever.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -19,19 +20,28 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ParsedLines:
-    """The events of one message, which were consecutive lines: sequence numbers `first_seq` to `last_seq`."""
+    """The events of one message, which were `num_lines` consecutive lines: sequence numbers `first_seq` to `last_seq`.
+    Where no line says its own number they are taken for those that are expected next. `rows` are what EventRow keeps of
+    the events, one each."""
 
     events: tuple[Event, ...]
+    rows: tuple[dict[str, Any], ...]
     first_seq: int
     last_seq: int
+    num_lines: int
+
+    def is_next_after(self, seq: int) -> bool:
+        """Whether nothing is missing between these lines and everything up to `seq`."""
+        return self.first_seq <= seq + 1
 
     def contiguous_after(self, seq: int) -> int:
         """Up to which number everything is there, where everything up to `seq` was there before."""
-        return max(seq, self.last_seq) if self.first_seq <= seq + 1 else seq
+        if not self.events:
+            return seq + self.num_lines
+        return max(seq, self.last_seq) if self.is_next_after(seq) else seq
 
 
-def parse(message: EventsMessage, expected_seq: int) -> ParsedLines:
-    """`expected_seq` numbers the first line where no line of the message says its own number."""
+def parse(message: EventsMessage) -> ParsedLines:
     events: list[Event] = []
     first_seq = last_seq = 0
     for place, line in enumerate(message.lines):
@@ -42,9 +52,8 @@ def parse(message: EventsMessage, expected_seq: int) -> ParsedLines:
         first_seq = first_seq or max(1, event.seq - place)
         last_seq = event.seq
         events.append(event)
-    if not events:
-        return ParsedLines((), expected_seq, expected_seq + len(message.lines) - 1)
-    return ParsedLines(tuple(events), first_seq, last_seq)
+    rows = tuple(_row(message, event) for event in events)
+    return ParsedLines(tuple(events), rows, first_seq, last_seq, len(message.lines))
 
 
 def _parse_line(message: EventsMessage, line: str) -> Event | None:
@@ -54,3 +63,15 @@ def _parse_line(message: EventsMessage, line: str) -> Event | None:
         where = (message.job_id, message.attempt, line[:200], fault)
         log.error("job %s, attempt %d: a line that is no event is left out: %s: %s", *where)
         return None
+
+
+def _row(message: EventsMessage, event: Event) -> dict[str, Any]:
+    return {
+        "job_id": message.job_id,
+        "attempt": message.attempt,
+        "seq": event.seq,
+        "kind": event.kind,
+        "step": getattr(event, "step", None),
+        "t": event.t,
+        "payload": event.model_dump(mode="json"),
+    }

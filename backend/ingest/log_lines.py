@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from backend.db.tables.jobs import AttemptRow
 from backend.db.tables.run_files import LogChunkRow
+from backend.ingest.live import LiveAttempt
 from backend.ingest.progress import Progress
 from tunedeck.bus import LogMessage
 from tunedeck.log_lines import MOST_LINES_OF_CHUNK
 
 
-def store(session: Session, progress: Progress, attempt: AttemptRow, message: LogMessage) -> None:
+def store(session: Session, progress: Progress, attempt: LiveAttempt, message: LogMessage) -> None:
     known = max(0, attempt.ingested_line - message.first_line + 1)
     lines = message.lines[known:]
     if not lines:
@@ -25,7 +25,7 @@ def store(session: Session, progress: Progress, attempt: AttemptRow, message: Lo
         progress.of_attempt(attempt, ingested_line=attempt.ingested_line + len(lines))
 
 
-def _keep(session: Session, attempt: AttemptRow, first_line: int, lines: Sequence[str]) -> None:
+def _keep(session: Session, attempt: LiveAttempt, first_line: int, lines: Sequence[str]) -> None:
     session.merge(
         LogChunkRow(
             job_id=attempt.job_id,

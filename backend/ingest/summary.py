@@ -1,7 +1,6 @@
 """The summary columns of a job, kept up to date by its events, so that a list of jobs needs no other table.
 
-Worked on apart from the row and stored once a batch: setting a mapped column thousands of times a second is what would
-limit ingest.
+Worked on apart from the row and stored once a batch.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from backend.db.tables.jobs import JobRow
+from backend.ingest.live import LiveJob
 from backend.ingest.loss_curve import LossCurve
 from backend.ingest.progress import Progress
 from tunedeck.events import CheckpointEvent, EvalEvent, Event, PhaseEvent, PlanEvent, StepEvent
@@ -19,9 +18,9 @@ EMA_WEIGHT = 0.1
 
 
 class Summary:
-    """`store` gives Progress what every step changes, and the row what seldom does."""
+    """`store` gives Progress what has changed."""
 
-    def __init__(self, job: JobRow) -> None:
+    def __init__(self, job: LiveJob) -> None:
         self.step = job.step
         self.latest: dict[str, float | None] = dict(job.latest)
         self.step_time_ema_s = job.step_time_ema_s
@@ -32,9 +31,9 @@ class Summary:
         self.loss_curve = LossCurve(job.loss_curve)
         self._seldom: dict[str, Any] = {}
 
-    def store(self, job: JobRow, progress: Progress) -> None:
-        for name, value in self._seldom.items():
-            setattr(job, name, value)
+    def store(self, job: LiveJob, progress: Progress) -> None:
+        if self._seldom:
+            progress.seldom_of_job(job, **self._seldom)
         progress.of_job(
             job,
             step=self.step,

@@ -35,6 +35,13 @@ def transition(session: Session, job: JobRow, to: JobState, who: str, why: str, 
     announce(session, job, now)
 
 
+def transition_all(session: Session, changes: Sequence[tuple[JobRow, str]], to: JobState, who: str, now: float) -> None:
+    """`transition` for each job, with its reason, at the price of little more than one."""
+    for job, why in changes:
+        change_state(session, job, to, who, why, now)
+    announce_all(session, [job for job, _ in changes], now)
+
+
 def change_state(session: Session, job: JobRow, to: JobState, who: str, why: str, now: float) -> None:
     """`transition` without the event: whoever changes many jobs announces them all at once, in the same transaction."""
     check_transition(JobState(job.state), to)
@@ -67,6 +74,8 @@ def announce(session: Session, job: JobRow, now: float) -> None:
 
 def announce_all(session: Session, jobs: Sequence[JobRow], now: float) -> None:
     """`announce` for each of `jobs`, at the price of little more than one."""
+    if not jobs:
+        return
     session.flush()
     used = usage_of(session, jobs)
     insert_new(

@@ -34,7 +34,7 @@ from backend.db.tables.events import EventRow
 from backend.db.tables.hosts import HostRow
 from backend.db.tables.jobs import AttemptRow, JobRow, TransitionRow
 from backend.db.tables.leaders import LeaderRow
-from backend.ingest.batch import Batch
+from backend.ingest.batch import Batch, read
 from backend.jobs.actions import act
 from backend.scheduler import scheduler as scheduler_module
 from backend.scheduler.leadership import Leadership
@@ -156,7 +156,7 @@ class AnySchedule(RuleBasedStateMachine):
     def ingest(self, again: bool) -> None:
         """`again`: the backend dies after the commit and before it trims the stream."""
         with self.database.writing() as session:
-            Batch(session, shared().settings, tuple(self.bus.stream), self.now).apply()
+            Batch(session, shared().settings, read(self.bus.stream), self.now).apply()
         if not again:
             self.bus.stream.clear()
 

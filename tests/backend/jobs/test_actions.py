@@ -14,7 +14,7 @@ from backend.db.database import Database
 from backend.db.tables.datasets import DatasetRow
 from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.db.tables.run_files import CheckpointRow
-from backend.ingest.endings import end
+from backend.ingest.endings import end_all
 from backend.jobs.actions import act
 from backend.jobs.checkpoints import next_start
 from backend.scheduler.placement import place_queued
@@ -251,7 +251,7 @@ def _succeeds(database: Database, job_id: str, barrier: threading.Barrier) -> No
     barrier.wait()
     with database.writing() as session:
         job, attempt = session.get_one(JobRow, job_id), session.get_one(AttemptRow, (job_id, 1))
-        end(session, job, attempt, ended_message(job_id, "succeeded").report, POLICY, NOW)
+        end_all(session, [(job, attempt, ended_message(job_id, "succeeded").report)], POLICY, NOW)
 
 
 @pytest.mark.any_database

@@ -11,9 +11,12 @@ from backend.db.tables.events import EventRow
 from backend.db.tables.jobs import AttemptRow
 from backend.db.tables.metrics import MetricChunkRow
 
+# Put together once: every call for points and every listener asks it.
+_NEWEST = select(func.max(EventRow.__table__.c.id))
+
 
 def newest_id(session: Session) -> int:
-    return session.scalar(select(func.max(EventRow.id))) or 0
+    return session.scalar(_NEWEST) or 0
 
 
 def heights(session: Session) -> tuple[int, int]:

@@ -81,6 +81,7 @@ function joinedByColour(faint) {
     ...ours[0],
     mode: "lines",
     hoverinfo: "skip",
+    hovertemplate: undefined, // with one Plotly 4.1 would tell them nevertheless
     showlegend: false,
     ...oneAfterTheOther(ours),
   }));

@@ -95,6 +95,24 @@ def seconds(value: float | None) -> str:
     return f"{_three_digits(value)} s"
 
 
+def hours(value: float | None) -> str:
+    """Hours of devices, as a bill has them: `< 0.01`, `0.25`, `12.4`, `1,234`. Nothing held yet is 0."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if 0 < value < 0.01:
+        return "< 0.01"
+    return count(value) if value >= 99.95 else _three_digits(value)
+
+
+def money(value: float | None) -> str:
+    """An amount to the hundredth, the currency aside: `< 0.01`, `3.20`, `1,234.50`."""
+    if value is None or not math.isfinite(value):
+        return UNKNOWN
+    if 0 < value < 0.01:
+        return "< 0.01"
+    return f"{math.floor(100 * value + 0.5) / 100:,.2f}"
+
+
 def percent(done: float | None, total: float | None) -> str:
     """Whole percent, rounded down: 100% means that all is done."""
     return f"{math.floor(100 * share(done, total))}%"
@@ -197,6 +215,8 @@ FILTERS: dict[str, Callable[..., Any]] = {
         size,
         duration,
         seconds,
+        hours,
+        money,
         percent,
         share,
         ago,

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backend.reports.content import Run
-from frontend.filters import UNKNOWN, count, duration, number, si, size
+from frontend.filters import UNKNOWN, count, duration, hours, money, number, si, size
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,6 @@ def _percent(value: float | None) -> str:
     return UNKNOWN if value is None else f"{100 * value:.1f}%"
 
 
-def _money(value: float | None) -> str:
-    return UNKNOWN if value is None else f"{value:,.2f}"
-
-
 COLUMNS = (
     Column("Steps", lambda run: run.job.step, count, None),
     Column("Training loss", _latest("loss"), number, min),
@@ -62,8 +58,8 @@ COLUMNS = (
     Column("Peak memory", _latest("peak_memory_bytes"), size, min),
     Column("Trained for", _trained_s, duration, None),
     Column("Tokens", lambda run: run.job.num_tokens, si, None),
-    Column("Device-hours", lambda run: run.job.usage.device_hours, number, None),
-    Column("Cost", lambda run: run.job.usage.cost, _money, min),
+    Column("Device-hours", lambda run: run.job.usage.device_hours, hours, None),
+    Column("Cost", lambda run: run.job.usage.cost, money, min),
 )
 
 

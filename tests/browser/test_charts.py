@@ -10,11 +10,22 @@ import pytest
 from playwright.sync_api import FloatRect, Locator, Page, expect
 
 from tests.browser.conftest import Attempt
-from tests.browser.scripted_worker import ScriptedAttempt
+from tests.browser.scripted_worker import ScriptedAttempt, ScriptedWorker
+from tests.browser.test_actions import next_attempt
 from tests.browser.test_run_page import wait_for_step
+from tests.support.waiting import wait_for
+from tunedeck.actions import Pause, Resume
+from tunedeck.client import Client
 
 LAYOUT = "(chart) => document.querySelector(`#chart-${chart} .plot`).layout"
 TRACES = "(chart) => document.querySelector(`#chart-${chart} .plot`).data"
+
+# Between the steps 100 and 200: every step from the first to the last and no other. Before a gap a place stands twice.
+HAS_STEPS = """([first, last]) => {
+    const places = document.querySelector('#chart-loss .plot').data?.[0].x ?? [];
+    const steps = [...new Set(places)].filter((at) => at >= 100 && at <= 200);
+    return steps.length === last - first + 1 && steps[0] === first && steps.at(-1) === last;
+}"""
 
 
 @pytest.fixture
@@ -112,3 +123,21 @@ def test_a_chart_is_had_as_picture_and_as_table(page: Page, run: ScriptedAttempt
         rows = list(csv.DictReader(table))
     assert [int(row["step"]) for row in rows] == list(range(101))
     assert float(rows[0]["validation_loss"]) > 2
+
+
+def test_the_detail_of_a_zoom_is_fetched_anew_when_an_attempt_goes_back_behind_it(
+    page: Page, attempt: Attempt, worker: ScriptedWorker, client: Client
+) -> None:
+    first = attempt("goes-back-while-zoomed", num_steps=3_000)
+    first.begin(3_000)
+    first.steps(2_000)
+    page.goto(f"/runs/{first.job_id}?range=100~200&marks=0")
+    page.wait_for_function(HAS_STEPS, arg=[100, 200])
+    client.act(first.job_id, Pause())
+    first.stopped()
+    wait_for(lambda: client.job(first.job_id).state == "paused", "the pause")
+    client.act(first.job_id, Resume())
+    again = next_attempt(worker, client, first)
+    again.begin(3_000, first_step=151)
+    again.steps(20)
+    page.wait_for_function(HAS_STEPS, arg=[100, 170])

@@ -11,7 +11,7 @@ VALUES = (None, 0, 1, 0.5, 0.842, 1.2e-5, 9.9996e-4, 1e-3, 3e-4, 42, 59.6, 60, 9
 LARGE = (3600, 18_420, 86_400, 999_999, 1_048_576, 7.1e7, 596_049_920, 1.38 * 2**30, 1e12, 3.5e15)
 
 
-@pytest.mark.parametrize("name", ["number", "count", "si", "size", "duration", "seconds"])
+@pytest.mark.parametrize("name", ["number", "count", "si", "size", "duration", "seconds", "hours", "money"])
 def test_filters_and_script_agree(page: Page, name: str) -> None:
     page.goto("/runs")
     values = [*VALUES, *LARGE, *(-value for value in LARGE)]
@@ -54,6 +54,13 @@ def test_the_scene_of_a_fault_reads_the_same_from_both(page: Page) -> None:
         (filters.size(1.38 * 2**30), "1.38 GiB"),
         (filters.duration(4_330), "1h 12m"),
         (filters.seconds(0.32), "320 ms"),
+        (filters.hours(0.002096), "< 0.01"),
+        (filters.hours(0.25), "0.25"),
+        (filters.hours(12.44), "12.4"),
+        (filters.hours(1_234.4), "1,234"),
+        (filters.money(0.002096), "< 0.01"),
+        (filters.money(0), "0.00"),
+        (filters.money(1_234.5), "1,234.50"),
         (filters.percent(999, 1000), "99%"),
     ],
 )

@@ -69,6 +69,21 @@ export function seconds(value) {
   return Math.abs(value) < 0.9995 ? `${threeDigits(value * 1000)} ms` : `${threeDigits(value)} s`;
 }
 
+/** Hours of devices, as a bill has them: `< 0.01`, `0.25`, `12.4`, `1,234`. Nothing held yet is 0. */
+export function hours(value) {
+  if (!isKnown(value)) return UNKNOWN;
+  if (value > 0 && value < 0.01) return "< 0.01";
+  return value >= 99.95 ? count(value) : threeDigits(value);
+}
+
+/** An amount to the hundredth, the currency aside: `< 0.01`, `3.20`, `1,234.50`. */
+export function money(value) {
+  if (!isKnown(value)) return UNKNOWN;
+  if (value > 0 && value < 0.01) return "< 0.01";
+  const rounded = Math.floor(100 * value + 0.5) / 100;
+  return rounded.toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
+}
+
 /** `done / total` between 0 and 1; 0 where the total is not known. */
 export function share(done, total) {
   return done && total ? Math.min(1, Math.max(0, done / total)) : 0;
@@ -115,4 +130,4 @@ function memory(stood) {
 }
 
 /** The functions by name, so that markup and tests can ask for one. */
-export const FORMATS = { number, count, si, size, duration, seconds, percent, share, scene };
+export const FORMATS = { number, count, si, size, duration, seconds, hours, money, percent, share, scene };

@@ -61,12 +61,14 @@ export class MetricSeries {
     }
   }
 
-  /** Forget every point from `step` on: a later attempt does these steps again. */
+  /** Forget every point from `step` on: a later attempt does these steps again. Whether there was any. */
   cutFrom(step) {
     const at = firstAtLeast(this.steps, step);
+    if (at === this.length) return false;
     this.#freshFrom = Math.min(this.#freshFrom, at);
     this.numPoints -= this.length - at;
     for (const list of [this.steps, this.times, this.values]) list.length = at;
+    return true;
   }
 
   /** The newest value that is known, or null. */

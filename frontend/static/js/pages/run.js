@@ -33,7 +33,7 @@ let { job } = pageData();
 const notes = new Notes(job.id, pageData().notes);
 const history = new RunHistory();
 const feed = new RunFeed(job.id, history, onPoints);
-const detail = new Detail(job.id, history.seriesOf);
+const detail = new Detail(job.id, history);
 const marks = new RunMarks(job.id, history.seriesOf, () => grid.markAll());
 const axisOf = (metric, x) => xAxisOf(x, history.seriesOf);
 const movedTo = (range, from, to) => range.map((at) => axisOf("loss", to).placeOf(axisOf("loss", from).stepAt(at)));
@@ -46,8 +46,9 @@ const artifacts = new ArtifactList(job.id);
 
 /** @param {string[] | null} metrics */
 function onPoints(metrics) {
+  if (grid.view.range && (!metrics || detail.isOutdated)) showDetail(grid.view.range);
   if (metrics) grid.mark(metrics);
-  else whenLoaded();
+  else grid.markAll();
   for (const metric of metrics ?? MEASURED_NAMES) {
     const series = history.seriesOf(metric);
     if (series.length) showNumber(metric, series.latest());
@@ -56,17 +57,13 @@ function onPoints(metrics) {
   byId("chart-note").textContent = history.isThinned ? thinned : "";
 }
 
-let isFirstLoad = true;
-
-function whenLoaded() {
-  grid.markAll();
-  if (isFirstLoad && grid.view.range) onZoom(grid.view.range);
-  isFirstLoad = false;
+function onZoom(range) {
+  byId("reset-zoom").hidden = !range;
+  showDetail(range);
 }
 
 /** A part of a thinned run is fetched point by point; until it comes, or if it does not, the thinned points stay. */
-function onZoom(range) {
-  byId("reset-zoom").hidden = !range;
+function showDetail(range) {
   const steps = range?.map((place) => axisOf("loss", grid.view.x).stepAt(place));
   detail.show(history.isThinned ? steps : null, METRIC_NAMES).then(() => grid.markAll(), () => {});
 }

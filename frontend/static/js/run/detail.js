@@ -1,6 +1,6 @@
 /**
  * All points between two steps, where the whole run is held thinned. The whole run stays as it is beside it; points
- * that come after the detail was fetched are taken from there.
+ * that come after the detail was fetched are taken from there. A detail that an attempt has gone back behind is forgotten.
  */
 
 import { get } from "../api.js";
@@ -11,17 +11,29 @@ const MOST_POINTS = 1500;
 export class Detail {
   /** @type {Map<string, MetricSeries>} */ #series = new Map();
   #asked = 0;
+  #range = "";
+  #numTakenBack = 0;
 
-  /** @param {string} jobId @param {(metric: string) => MetricSeries} wholeOf */
-  constructor(jobId, wholeOf) {
+  /** @param {string} jobId @param {import("./history.js").RunHistory} history the whole run */
+  constructor(jobId, history) {
     this.jobId = jobId;
-    this.wholeOf = wholeOf;
+    this.history = history;
   }
 
-  /** Fetch what lies in `range`; null forgets it. @param {[number, number] | null} range @param {string[]} metrics */
+  /** Whether points of it may have been taken back since it was asked for. */
+  get isOutdated() {
+    return this.#numTakenBack !== this.history.numTakenBack;
+  }
+
+  /**
+   * Fetch what lies in `range`; null forgets it. Until the answer comes, what was fetched of the same range stays.
+   * @param {[number, number] | null} range @param {string[]} metrics
+   */
   async show(range, metrics) {
     const mine = (this.#asked += 1);
-    this.#series = new Map();
+    if (this.isOutdated || String(range) !== this.#range) this.#series = new Map();
+    this.#range = String(range);
+    this.#numTakenBack = this.history.numTakenBack;
     if (!range) return;
     const steps = { from_step: Math.max(0, Math.floor(range[0])), to_step: Math.max(0, Math.ceil(range[1])) };
     const view = await get(`/jobs/${this.jobId}/metrics`, { name: metrics, max_points: MOST_POINTS, ...steps });
@@ -31,7 +43,7 @@ export class Detail {
 
   /** The detail and what came after it, or the whole run where there is no detail. */
   seriesOf = (metric) => {
-    const whole = this.wholeOf(metric);
+    const whole = this.history.seriesOf(metric);
     const fine = this.#series.get(metric);
     if (!fine?.length) return whole;
     const joined = new MetricSeries();

@@ -13,6 +13,8 @@ export class RunHistory {
   attempt = 0;
   /** Grows with every change of any point. */
   version = 0;
+  /** Grows when points that were held no longer count, because an attempt has gone back behind them. */
+  numTakenBack = 0;
   #isOutline;
 
   /** @param {{isOutline?: boolean}} [kind] isOutline: what comes to a thinned series is thinned like the rest of it */
@@ -50,9 +52,11 @@ export class RunHistory {
     const { kind, payload } = event;
     // A validation after step s comes before step s + 1: it leaves step s as it is.
     const firstStep = kind === "plan" ? payload.first_step : kind === "eval" ? payload.step + 1 : payload.step;
+    let hasCut = false;
     for (const [name, series] of this.#series) {
-      series.cutFrom(kind === "eval" && name in payload.metrics ? payload.step : firstStep);
+      if (series.cutFrom(kind === "eval" && name in payload.metrics ? payload.step : firstStep)) hasCut = true;
     }
+    if (hasCut) this.numTakenBack += 1;
   }
 
   #append({ kind, t, payload }) {

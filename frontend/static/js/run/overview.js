@@ -2,7 +2,7 @@
 
 import { showConditions } from "../conditions.js";
 import { byId, cell, setText, sinceElement } from "../dom.js";
-import { count, number, percent, seconds, si, size } from "../format.js";
+import { count, hours, money, number, percent, seconds, si, size } from "../format.js";
 
 /** Of the newest step; the charts tell them as they come. */
 const MEASURED = { loss: number, tokens_per_s_per_gpu: si, step_time_s: seconds, peak_memory_bytes: size };
@@ -48,11 +48,11 @@ function validationNote({ latest }) {
 }
 
 /** Money where there is a price, else the hours alone. */
-function showUsage({ device, device_hours: hours, cost, currency }) {
+function showUsage({ device, device_hours: held, cost, currency }) {
   const unit = device === "cuda" ? "GPU-hours" : "core-hours";
   setText(tile("usage", "name"), cost === null ? `${unit[0].toUpperCase()}${unit.slice(1)}` : "Cost so far");
-  if (cost === null) return show("usage", hours ? number(hours) : "–", hours ? "all attempts" : "");
-  return show("usage", `${cost.toFixed(2)} ${currency}`, `${number(hours)} ${unit}`);
+  if (cost === null) return show("usage", held ? hours(held) : "–", held ? "all attempts" : "");
+  return show("usage", `${money(cost)} ${currency}`, `${hours(held)} ${unit}`);
 }
 
 function showCheckpoint({ checkpoint_step: step, checkpoint_at: at }) {

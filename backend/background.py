@@ -102,13 +102,14 @@ class Background:
         self._scheduler_loop.wake()
 
     def wake_feed(self) -> None:
-        self._feed_loop.wake()
+        """Where nobody listens the pump looks by itself a few times a second, which is enough."""
+        if self.hub.num_listeners:
+            self._feed_loop.wake()
 
     def wake_for_jobs(self) -> None:
         """A job has come or changed: there may be something to place, and there is something to tell."""
         self.wake_scheduler()
-        if self.hub.num_listeners:
-            self.wake_feed()
+        self.wake_feed()
 
     def faults(self) -> tuple[str, ...]:
         """One sentence for each thread whose last round failed."""

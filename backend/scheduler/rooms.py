@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
-from sqlalchemy import Float, bindparam, func, select
+from sqlalchemy import Float, Select, bindparam, func, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables.hosts import HostRow
@@ -45,7 +46,7 @@ _RANKED = _WAITING.add_columns(
     func.row_number().over(partition_by=_ALIKE, order_by=(JobRow.created_at, JobRow.id)).label("place")
 ).subquery()
 _OLDEST_OF_EACH_KIND = select(*list(_RANKED.c)[:-1]).where(_RANKED.c.place <= bindparam("most_alike"))
-_HOLDINGS = (
+_HOLDINGS: Select[*tuple[Any, ...]] = (
     select(
         *(AttemptRow.host, AttemptRow.num_devices, AttemptRow.placed_at),
         *(JobRow.id, JobRow.state, JobRow.priority, JobRow.preemptible),
@@ -101,15 +102,8 @@ def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:
     """What every attempt that has not ended holds."""
     found: dict[str, list[Holding]] = defaultdict(list)
     for row in session.execute(_HOLDINGS):
-        remaining_s = eta_s(row.state, row.train_iters, row.step, row.step_time_ema_s)
-        holding = Holding(
-            job_id=row.id,
-            num_devices=row.num_devices,
-            placed_at=row.placed_at,
-            priority=row.priority,
-            preemptible=row.preemptible,
-            is_leaving=row.state in LEAVING,
-            free_at=None if remaining_s is None else now + remaining_s,
-        )
-        found[row.host].append(holding)
+        host, num_devices, placed_at, job_id, state, priority, preemptible, train_iters, step, step_time_s = row
+        remaining_s = eta_s(state, train_iters, step, step_time_s)
+        free_at = None if remaining_s is None else now + remaining_s
+        found[host].append(Holding(job_id, num_devices, placed_at, priority, preemptible, state in LEAVING, free_at))
     return found

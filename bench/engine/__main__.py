@@ -1,17 +1,19 @@
 """`python -m bench.engine --model SHAPE --data FILE --tokenizer FOLDER [--rows …]`, alone or under torchrun.
 
-Rows are `ours:PRECISION[+LEVER…]`, `bare:PRECISION`, `hf`, `hf-compiled` and `reporting`, measured in the order given.
-A ratio is told against the row that `--peer` names, by default the first of the same call. `--rows levers` stands for
-every lever of bench/engine/levers.py in turn.
+Rows are `ours:PRECISION[+LEVER…]`, `bare:PRECISION[+LEVER…]`, `hf`, `hf-compiled` and `reporting`, measured in the
+order given. A ratio is told against the row that `--peer` names, by default the first of the same call. `--rows levers`
+stands for every lever of bench/engine/levers.py in turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import shutil
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -28,7 +30,6 @@ from bench.engine.ours import measure_ours, measure_reporting
 from bench.engine.row import Machine, Measured, Row, row_of
 from bench.engine.shapes import SHAPES, write_shape
 from tunedeck.architecture import read_architecture
-from tunedeck.errors import TunedeckError
 from tunedeck.run_folder import STORE_VARIABLE
 
 
@@ -58,15 +59,25 @@ def _measure_all(arguments: argparse.Namespace, work: Workload, machine: Machine
         os.environ[STORE_VARIABLE] = str(root / f"store-{number}")
         try:
             row = _measure(name, work, machine, root / f"run-{number}", done.get(arguments.peer or _first(done)))
-        except (TunedeckError, RuntimeError) as error:
+        except Exception as error:
             failed += 1
+            traceback.print_exc()
             print(json.dumps({"what": name, "error": f"{type(error).__name__}: {error}"}), flush=True)
-            continue
+            row = None
+        _give_memory_back()
         if row is not None:
             done[name] = row
             if rank == 0:
                 print(row.line(), flush=True)
     return failed
+
+
+def _give_memory_back() -> None:
+    """Of the last row's model, which refers to itself, so that the next row finds the card empty and its own peak."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
 
 
 def _measure(name: str, work: Workload, machine: Machine, folder: Path, peer: Row | None) -> Row | None:
@@ -77,7 +88,7 @@ def _measure(name: str, work: Workload, machine: Machine, folder: Path, peer: Ro
     precision, *levers = rest.split("+") if rest else ["bf16" if torch.cuda.is_available() else "fp32"]
     measure: dict[str, Callable[[], Measured]] = {
         "ours": lambda: measure_ours(work, precision, levers, folder),
-        "bare": lambda: measure_bare(work, precision, folder),
+        "bare": lambda: measure_bare(work, precision, levers, folder),
         "hf": lambda: measure_hugging_face(work, folder, is_compiled=False),
         "hf-compiled": lambda: measure_hugging_face(work, folder, is_compiled=True),
     }
@@ -158,6 +169,8 @@ def _check_row(parser: argparse.ArgumentParser, row: str) -> None:
     precision, *levers = rest.split("+") if rest else [""]
     if kind not in ("ours", "bare", "hf", "hf-compiled", "reporting", "levers"):
         parser.error(f"there is no row {kind!r}")
+    if rest and kind not in ("ours", "bare"):
+        parser.error(f"{kind} takes no precision and no levers, {row!r} gives some")
     if precision and precision not in PRECISIONS:
         parser.error(f"there is no precision {precision!r}: use one of {', '.join(PRECISIONS)}")
     for lever in levers:

@@ -34,11 +34,12 @@ from worker.engine.training.setup import Setup
 LEVERS = ["whole-logits", "no-wgrad-fusion"]
 
 
-def measure_bare(work: Workload, precision: str, root: Path) -> Measured:
-    spec = job_of(work, precision, ["param-gather"] if precision.startswith("fp8") else [])
+def measure_bare(work: Workload, precision: str, levers: list[str], root: Path) -> Measured:
+    """`levers` come on top of LEVERS."""
+    spec = job_of(work, precision, levers)
     folder = RunFolder(root)
     folder.stop_request.parent.mkdir(parents=True, exist_ok=True)
-    with pulled(LEVERS), prepared(spec, folder) as (setup, _), _megatrons_own(setup):
+    with pulled([*LEVERS, *levers]), prepared(spec, folder) as (setup, _), _megatrons_own(setup):
         steps = [_step(setup, batch) for batch in _batches(setup, spec.batching.train_iters)]
         peak = setup.platform.memory().peak_bytes
     return Measured(steps[work.num_warm_up :], peak, layout_text(spec))

@@ -10,7 +10,6 @@ Shapes: B documents of a microbatch, L tokens of the longest of them.
 
 from __future__ import annotations
 
-import gc
 import time
 from collections.abc import Iterator
 from itertools import islice
@@ -52,11 +51,6 @@ def measure_hugging_face(work: Workload, folder: Path, *, is_compiled: bool) -> 
         indices = order.take(number * work.global_batch_size, work.global_batch_size)
         steps.append(_step(forward, optimizer, samples, list(indices), work, platform))
     peak = platform.memory().peak_bytes
-    del model, forward, optimizer
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
     return Measured(steps[work.num_warm_up :], peak, f"1x{platform.device.type} tokens{work.max_tokens_per_gpu}")
 
 

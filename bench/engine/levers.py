@@ -7,7 +7,6 @@ give every microbatch another length and another number of sequences.
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest.mock import patch
 
-import torch
 from megatron.core.models.gpt import GPTModel
 from megatron.core.transformer.enums import AttnBackend
 from torch import Tensor
@@ -67,7 +65,7 @@ LEVERS: dict[str, Lever] = {
 
 @contextmanager
 def pulled(names: list[str]) -> Iterator[None]:
-    """Build models inside as the levers say. What they leave in the process is cleared afterwards."""
+    """Build models inside as the levers say. What they leave in the environment is cleared afterwards."""
     config = {key: value for name in names for key, value in LEVERS[name].config.items()}
     configured = build.transformer_config
 
@@ -77,18 +75,16 @@ def pulled(names: list[str]) -> Iterator[None]:
     whole = any(LEVERS[name].whole_logits for name in names)
     postprocess = _whole_logits_loss if whole else LanguageModel._postprocess
     runs_behind = False if any(LEVERS[name].waits for name in names) else Platform.runs_behind
-    with (
-        patch.object(build, "transformer_config", with_changes),
-        patch.object(LanguageModel, "_postprocess", postprocess),
-        patch.object(Platform, "runs_behind", runs_behind),
-    ):
-        yield
-    for name in ("NVTE_FLASH_ATTN", "NVTE_FUSED_ATTN", "NVTE_UNFUSED_ATTN"):
-        os.environ.pop(name, None)  # megatron-core fixes the attention backend for the whole process
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
+    try:
+        with (
+            patch.object(build, "transformer_config", with_changes),
+            patch.object(LanguageModel, "_postprocess", postprocess),
+            patch.object(Platform, "runs_behind", runs_behind),
+        ):
+            yield
+    finally:
+        for name in ("NVTE_FLASH_ATTN", "NVTE_FUSED_ATTN", "NVTE_UNFUSED_ATTN"):
+            os.environ.pop(name, None)  # megatron-core fixes the attention backend for the whole process
 
 
 def _whole_logits_loss(

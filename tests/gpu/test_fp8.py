@@ -40,6 +40,9 @@ def test_a_run_in_fp8_tells_modules_recipe_and_kernels(
     # Four layers of attention's two and the MLP's two matrix modules.
     assert (proof["num_modules"], proof["num_fp8_modules"]) == (16, 16), details
     assert proof["recipes"] == {CLASSES[precision["fp8_recipe"]]: 16}
+    assert ("power_2_scale=False" in details["recipes"][0]) == (precision["fp8_recipe"] != "delayed"), details[
+        "recipes"
+    ]
     assert proof["num_fp8_kernels"] > 0, details
     assert proof["num_unknown_kernels"] == 0, details["unknown"]
     assert proof["num_fp8_weights"] == (16 if precision.get("fp8_param_gather") else 0)

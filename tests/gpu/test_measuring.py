@@ -36,6 +36,7 @@ def test_every_step_tells_flops_memory_and_where_its_time_went(small_qwen3: Path
 
 
 def test_memory_that_runs_out_leaves_a_snapshot(small_qwen3: Path, sums: Path, tmp_path: Path) -> None:
+    torch.cuda.empty_cache()  # what earlier tests of this process have left would be taken first
     torch.cuda.set_per_process_memory_fraction(0.002)
     try:
         with pytest.raises(torch.OutOfMemoryError):

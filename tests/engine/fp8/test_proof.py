@@ -14,7 +14,7 @@ from tunedeck.errors import Fp8NotEngaged
 from tunedeck.resolved import ResolvedPrecision
 from worker.engine.fp8.health import fp8_health
 from worker.engine.fp8.kernels import sort_kernels
-from worker.engine.fp8.modules import matrix_modules
+from worker.engine.fp8.modules import matrix_modules, recipes_in_full
 from worker.engine.fp8.proof import check_engaged
 
 # As cuBLAS 13 and its predecessors call them on Hopper.
@@ -24,6 +24,9 @@ FP8_CALLS = {"nvjet_sm90_qqtst_128x128_128x6_1x2_h_bz_TNT": 4, "nvjet_rqtst_64x8
 
 class BlockwiseRecipe:
     """Stands for Float8BlockScaling."""
+
+    def __repr__(self) -> str:
+        return "recipe_type=BlockwiseRecipe, power_2_scale=False"
 
 
 class QuantizedTensor(torch.nn.Parameter):
@@ -63,6 +66,12 @@ def test_matrix_modules_are_listed_with_recipe_and_type_of_weight() -> None:
     )
     (module,) = matrix_modules([model(is_fp8=False, has_fp8_weights=False)])
     assert (module.recipe, module.has_fp8_weights) == ("", False)
+
+
+def test_every_recipe_in_force_is_told_once_with_its_settings() -> None:
+    chunks = [model(is_fp8=True, has_fp8_weights=False), model(is_fp8=True, has_fp8_weights=True)]
+    assert recipes_in_full(chunks) == ["recipe_type=BlockwiseRecipe, power_2_scale=False"]
+    assert recipes_in_full([model(is_fp8=False, has_fp8_weights=False)]) == []
 
 
 def test_kernels_are_sorted_by_the_types_in_their_names() -> None:

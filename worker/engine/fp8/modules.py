@@ -34,6 +34,12 @@ def matrix_modules(chunks: Iterable[Module]) -> list[MatrixModule]:
     return found
 
 
+def recipes_in_full(chunks: Iterable[Module]) -> list[str]:
+    """Each recipe that a module has computed in, with all its settings, as Transformer Engine prints it."""
+    metas = (getattr(module, "fp8_meta", {}) for chunk in chunks for module in chunk.modules())
+    return sorted({repr(meta["recipe"]) for meta in metas if "recipe" in meta})
+
+
 def _matrix_module(name: str, module: Module, weights: list[Parameter]) -> MatrixModule:
     meta: Any = module.fp8_meta
     recipe = type(meta["recipe"]).__name__ if getattr(module, "fp8", False) and "recipe" in meta else ""

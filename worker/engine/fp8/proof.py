@@ -20,7 +20,7 @@ from tunedeck.errors import Fp8NotEngaged
 from tunedeck.resolved import ResolvedPrecision
 from worker.engine.attempt import Attempt
 from worker.engine.fp8.kernels import MatrixKernels, sort_kernels
-from worker.engine.fp8.modules import MatrixModule, matrix_modules
+from worker.engine.fp8.modules import MatrixModule, matrix_modules, recipes_in_full
 
 _MEND = "leave fp8_format out, or look in engine.log for what Transformer Engine says of this card and recipe"
 
@@ -62,7 +62,12 @@ class Fp8Proof:
         assert self._attempt.log is not None
         path = self._attempt.folder.fp8
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"modules": [asdict(module) for module in modules], **asdict(kernels)}, indent=1))
+        found = {
+            "recipes": recipes_in_full(self._chunks),
+            "modules": [asdict(module) for module in modules],
+            **asdict(kernels),
+        }
+        path.write_text(json.dumps(found, indent=1))
         self._attempt.log.fp8(
             step,
             recipes=dict(Counter(module.recipe for module in modules if module.recipe)),

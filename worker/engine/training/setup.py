@@ -22,6 +22,7 @@ from tunedeck.resolved import ResolvedSpec
 from worker.engine.attempt import Attempt
 from worker.engine.checkpoint.load import load
 from worker.engine.checkpoint.state import Position, TrainState
+from worker.engine.fp8 import use_fp32_block_scales
 from worker.engine.model import build_model
 from worker.engine.platform import Platform
 from worker.engine.training.data_parallel import wrap_ddp
@@ -56,6 +57,8 @@ def prepare(attempt: Attempt, platform: Platform, load_weights: LoadWeights = lo
     architecture = read_architecture(Path(spec.model.path))
     data = open_data(attempt)
     attempt.phase("loading")
+    if spec.precision.fp8_format != "none" and spec.precision.fp8_recipe == "blockwise":
+        use_fp32_block_scales()
     chunks = build_model(architecture, spec, platform)
     if attempt.resume_from is None:
         load_weights(chunks, architecture, Path(spec.model.path))

@@ -1,6 +1,6 @@
 """How every page looks, at both widths and in both themes: pictures in build/screens/, and nothing wider than its page.
 
-The README's picture of the live page is one of these.
+The README's picture of the live page is not one of these: it is of the demo, which trains.
 """
 
 from __future__ import annotations

@@ -36,6 +36,17 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(courier_module, "TURN_S", 600.0)
 
 
+@pytest.fixture
+def trusted_server(monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """Of a mail server whose certificate the courier trusts."""
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    monkeypatch.setattr(email.ssl, "create_default_context", lambda: client)
+    return server
+
+
 def fail_a_job(database: Database) -> str:
     with database.writing() as session:
         job = add_running_job(session, NOW, step=40, name="demo")
@@ -226,14 +237,9 @@ def test_mail_goes_over_tls_after_a_login(
 
 @pytest.mark.any_database
 def test_a_wrong_password_is_said_without_the_password(
-    database: Database, courier: Started, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    database: Database, courier: Started, trusted_server: ssl.SSLContext, caplog: pytest.LogCaptureFixture
 ) -> None:
-    authority = trustme.CA()
-    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    authority.configure_trust(client)
-    monkeypatch.setattr(email.ssl, "create_default_context", lambda: client)
-    with caplog.at_level(logging.INFO, "backend"), mail_server(server, tls_from_the_start=False) as box:
+    with caplog.at_level(logging.INFO, "backend"), mail_server(trusted_server, tls_from_the_start=False) as box:
         add_email(database, box.port, "starttls", password="another-secret")
         fail_a_job(database)
         deliver(courier())
@@ -264,14 +270,9 @@ def test_an_address_of_metadata_is_known_in_each_way_to_write_it(address: str) -
 
 @pytest.mark.any_database
 def test_mail_that_was_taken_for_some_is_delivered_whatever_the_farewell(
-    database: Database, courier: Started, monkeypatch: pytest.MonkeyPatch
+    database: Database, courier: Started, trusted_server: ssl.SSLContext
 ) -> None:
-    authority = trustme.CA()
-    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
-    authority.issue_cert("127.0.0.1").configure_cert(server)
-    authority.configure_trust(client)
-    monkeypatch.setattr(email.ssl, "create_default_context", lambda: client)
-    with mail_server(server, tls_from_the_start=False) as box:
+    with mail_server(trusted_server, tls_from_the_start=False) as box:
         box.unknown, box.farewell = "b@example.org", "451 not now"
         add_email(database, box.port, "starttls", recipients=["a@example.org", "b@example.org"])
         fail_a_job(database)

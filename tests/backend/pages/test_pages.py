@@ -49,6 +49,11 @@ def test_a_host_with_a_hundred_runs_folds_all_but_four(stocked: TestClient) -> N
     assert len(re.findall(r"data-run=", folded)) == 96
 
 
+def test_the_form_of_prices_shows_a_price_in_full(client: TestClient) -> None:
+    assert client.put("/api/v1/prices", json={"per_gpu_hour": 12345.678}).is_success
+    assert 'value="12345.678"' in client.get("/settings").text
+
+
 def test_home_leads_to_the_runs(client: TestClient) -> None:
     answer = client.get("/")
     assert (answer.status_code, answer.headers["location"]) == (303, "/runs")

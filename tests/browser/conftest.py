@@ -89,13 +89,13 @@ def client(service: BusAndBackend) -> Iterator[Client]:
 def attempt(worker: ScriptedWorker, client: Client) -> Attempt:
     """`attempt("name")` submits a job of that name and takes its first attempt."""
 
-    def start(name: str, num_steps: int = 300, **sections: dict[str, Any]) -> ScriptedAttempt:
+    def start(name: str, num_steps: int = 300, **fields: Any) -> ScriptedAttempt:
         spec = {
             "name": name,
             "model": "tiny",
             "dataset": "chats",
             "batching": {"global_batch_size": 4, "train_iters": num_steps},
-            **sections,
+            **fields,
         }
         return ScriptedAttempt(worker, client, client.submit(spec).id)
 

@@ -146,8 +146,9 @@ def test_deleting_names_the_job_in_need_else_it_can_be_taken_back(
     page_of: Callable[..., Page], client: Client, attempt: Attempt, tmp_path: Path
 ) -> None:
     page = page_of(may_fail=True)  # Chromium reports the 409 as an error
-    run = attempt("in-need", num_steps=3)
-    page.goto("/data/chats")
+    client.upload_dataset("needed", write_dataset(tmp_path / "needed.jsonl"))  # other tests' jobs live on "chats"
+    run = attempt("in-need", num_steps=3, dataset="needed")
+    page.goto("/data/needed")
     page.click("#delete")
     expect(page.locator("#page-fault")).to_contain_text(f"in-need ({run.job_id}")
     run.begin(3)

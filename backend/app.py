@@ -149,7 +149,7 @@ def _start(settings: Settings) -> Services:
     works.take_up({"check": registry.checked, "registration": registry.registered, "statistics": previews.measured})
     background = Background(settings, database, uploads, previews.preview)
     background.start()
-    desk = Desk(database, background.wake_for_jobs)
+    desk = Desk(database, background.wake_for_new_jobs)
     return Services(settings, database, background, build_environment(), uploads, works, registry, previews, desk)
 
 

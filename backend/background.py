@@ -31,8 +31,9 @@ from tunedeck.settings import Settings
 log = logging.getLogger(__name__)
 
 STOP_TIMEOUT_S = 5.0
-# Each job that is posted wakes the scheduler; a hundred a second must not leave them to it.
+# Whatever happens to a job wakes the scheduler; a hundred a second must not leave the processor to it.
 SCHEDULER_SHARE = 0.25
+LOOKS_APART_S = 0.1
 
 
 class Background:
@@ -107,8 +108,13 @@ class Background:
             self._feed_loop.wake()
 
     def wake_for_jobs(self) -> None:
-        """A job has come or changed: there may be something to place, and there is something to tell."""
+        """A job has changed: there may be something to place, and there is something to tell."""
         self.wake_scheduler()
+        self.wake_feed()
+
+    def wake_for_new_jobs(self) -> None:
+        """While others wait that found no room, a hundred a second must not make the scheduler look for it as often."""
+        self._scheduler_loop.wake(LOOKS_APART_S if self._scheduler.has_waiting else 0.0)
         self.wake_feed()
 
     def faults(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ A pool of timers (APScheduler) was rejected: our rounds must be woken at once, a
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,9 @@ SAVED_S = 0.2
 class Loop:
     """Calls `round_` every `interval_s` seconds, and at once after `wake()`, in a thread of its own; sooner where the
     round before returned so many seconds.
+
+    `wake(apart_s)` asks for a round that begins so long after the last one ended, which is at once where nothing has
+    happened lately.
 
     `most_share`: how much of a core its rounds may take, however often it is woken, so that what is woken by everything
     that happens leaves others their part of the processor; waiting for a database does not count. Who has rested begins
@@ -39,19 +43,23 @@ class Loop:
         self._saved_s = SAVED_S
         self._counted_at = time.monotonic()
         self._pause_s = 0.0
-        self._wake = threading.Event()
+        self._apart_s = math.inf
+        self._woken = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"tunedeck-{name}", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def wake(self) -> None:
-        self._wake.set()
+    def wake(self, apart_s: float = 0.0) -> None:
+        with self._woken:
+            if apart_s < self._apart_s:
+                self._apart_s = apart_s
+                self._woken.notify()
 
     def ask_to_stop(self) -> None:
         self._stopping.set()
-        self._wake.set()
+        self.wake()
 
     def join(self, timeout_s: float) -> None:
         """Wait for the end of the round that is under way."""
@@ -71,8 +79,16 @@ class Loop:
             else:
                 self._recover()
                 self._stopping.wait(self._rest_s(time.thread_time() - began))
-                self._wake.wait(self._interval_s if wanted_s is None else min(wanted_s, self._interval_s))
-            self._wake.clear()
+                self._wait(self._interval_s if wanted_s is None else min(wanted_s, self._interval_s))
+            with self._woken:
+                self._apart_s = math.inf
+
+    def _wait(self, longest_s: float) -> None:
+        """Until a round is asked for, and at most so long."""
+        ended_at = time.monotonic()
+        with self._woken:
+            while (rest_s := ended_at + min(longest_s, self._apart_s) - time.monotonic()) > 0:
+                self._woken.wait(rest_s)
 
     def _rest_s(self, took_s: float) -> float:
         """How long to rest after a round that took so much of a core, in seconds."""

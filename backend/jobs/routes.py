@@ -54,7 +54,7 @@ async def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> Jo
 def clone_job(job_id: str, services: ServicesDep, order: OrderDep, changes: RawChanges) -> JobDetail:
     """Queue a new job of the same spec, with the given fields laid over it."""
     detail = service.clone(services.database, order, job_id, changes, time.time())
-    services.background.wake_for_jobs()
+    services.background.wake_for_new_jobs()
     return detail
 
 

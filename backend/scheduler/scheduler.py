@@ -51,6 +51,8 @@ class Scheduler:
         self._dispatcher = Dispatcher(settings.resolved_redis_url())
         self._records = ControlRecords(bus, shared_folder.record_of(settings))
         self._has_met_outdated = False
+        # Whether jobs wait that the last tick could not place: one that comes now most likely waits as well.
+        self.has_waiting = False
 
     def tick(self) -> float | None:
         """Returns in how many seconds the next is wanted; None: whenever. May raise redis.RedisError or kombu's
@@ -75,6 +77,7 @@ class Scheduler:
         if is_overdue or (situation.has_queue and self._could_place(now)):
             dispatches, fences = self._decide(now)
             situation = self._look()
+        self.has_waiting = situation.has_queue
         self._records.write(fences | control.records_of(situation))
         for dispatch in dispatches:
             self._dispatcher.send(dispatch)

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -49,6 +50,25 @@ def test_a_wake_does_not_wait_for_the_interval() -> None:
     wait_until(lambda: len(rounds) == 1)
     loop.wake()
     wait_until(lambda: len(rounds) == 2)
+    loop.ask_to_stop()
+    loop.join(5)
+
+
+def test_rounds_that_are_asked_for_apart_are_not_put_off_by_asking_again_and_give_way_to_a_plain_wake() -> None:
+    began: list[float] = []
+    loop = Loop("looks", lambda: began.append(time.monotonic()), 3600)
+    loop.start()
+    wait_until(lambda: len(began) == 1)
+
+    def have_been_three() -> bool:
+        loop.wake(0.2)
+        return len(began) >= 3
+
+    wait_until(have_been_three)
+    assert all(later - earlier > 0.19 for earlier, later in pairwise(began))
+    loop.wake(3000)
+    loop.wake()
+    wait_until(lambda: len(began) >= 4)
     loop.ask_to_stop()
     loop.join(5)
 

@@ -13,7 +13,6 @@ from starlette.concurrency import run_in_threadpool
 
 from backend.db.database import Database
 from backend.jobs.taking import HandedIn, Taken, take
-from tunedeck.views.jobs import JobDetail
 
 # A transaction of hundreds of jobs would keep scheduler and ingest waiting.
 MOST_AT_ONCE = 32
@@ -28,13 +27,13 @@ class Desk:
     def __init__(self, database: Database, on_taken: Callable[[], None]) -> None:
         self._database = database
         self._on_taken = on_taken
-        self._waiting: list[tuple[HandedIn, asyncio.Future[JobDetail]]] = []
+        self._waiting: list[tuple[HandedIn, asyncio.Future[bytes]]] = []
         self._clerk: asyncio.Task[None] | None = None
 
-    async def hand_in(self, handed_in: HandedIn) -> JobDetail:
-        """Raises BadInput with every problem of the spec; then nothing is stored. A caller that is cancelled meanwhile
-        may have made a job."""
-        future: asyncio.Future[JobDetail] = asyncio.get_running_loop().create_future()
+    async def hand_in(self, handed_in: HandedIn) -> bytes:
+        """A JobDetail as JSON. Raises BadInput with every problem of the spec; then nothing is stored. A caller that is
+        cancelled meanwhile may have made a job."""
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append((handed_in, future))
         if self._clerk is None or self._clerk.done():
             self._clerk = asyncio.create_task(self._take_all())
@@ -64,7 +63,7 @@ class Desk:
             return [fault] * len(handed_in)
 
 
-def _answer(future: asyncio.Future[JobDetail], found: Taken) -> None:
+def _answer(future: asyncio.Future[bytes], found: Taken) -> None:
     if future.done():  # the caller has gone
         return
     if isinstance(found, Exception):

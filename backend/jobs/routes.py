@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Header, Query
+from fastapi import APIRouter, Body, Depends, Header, Query, Response
 from pydantic import StringConstraints
 
 from backend.http.error_body import documented
@@ -44,10 +44,11 @@ async def order_of(
 OrderDep = Annotated[Order, Depends(order_of)]
 
 
-@router.post("", status_code=201)
-async def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> JobDetail:
+@router.post("", status_code=201, response_model=JobDetail)
+async def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> Response:
     """Queue a job, or store it as a draft. Only name, model and dataset are required."""
-    return await services.desk.hand_in(HandedIn(order, read_spec(raw), time.time()))
+    detail_json = await services.desk.hand_in(HandedIn(order, read_spec(raw), time.time()))
+    return Response(detail_json, 201, media_type="application/json")
 
 
 @router.post("/{job_id}/clone", status_code=201, responses=documented(NotFound))

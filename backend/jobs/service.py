@@ -30,7 +30,7 @@ def create(database: Database, order: Order, raw: dict[str, Any], now: float, wh
     [taken] = take(database, [HandedIn(order, read_spec(raw), now, why)])
     if isinstance(taken, Exception):
         raise taken
-    return taken
+    return JobDetail.model_validate_json(taken)
 
 
 def clone(database: Database, order: Order, job_id: str, changes: dict[str, Any], now: float) -> JobDetail:

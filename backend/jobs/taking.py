@@ -7,7 +7,7 @@ anybody can post, however many post at once. One that cannot run spoils none of 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,6 @@ from tunedeck.errors import TunedeckError
 from tunedeck.ids import new_id
 from tunedeck.lifecycle import Desired, JobState
 from tunedeck.spec import JobSpec
-from tunedeck.views.jobs import JobDetail
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +53,8 @@ class HandedIn:
     why: str = "submitted"
 
 
-Taken = JobDetail | Exception
+# A JobDetail as JSON, or why there is none.
+Taken = bytes | Exception
 
 
 @dataclass(frozen=True)
@@ -131,8 +131,13 @@ def _store(
                 made[each.order.request] = found.job_id
     store_new(session, [each.creation for each in new.values()])
     spec_index.add(session, {job_id: each.sections for job_id, each in new.items()})
-    details = {job_id: each.creation.detail for job_id, each in new.items()}
-    return [each if isinstance(each, TunedeckError) else details.get(each) or detail(session, each) for each in taken]
+    return [each if isinstance(each, TunedeckError) else _told(session, each, new) for each in taken]
+
+
+def _told(session: Session, job_id: str, new: Mapping[str, Prepared]) -> bytes:
+    if job_id in new:
+        return new[job_id].creation.detail_json()
+    return detail(session, job_id).model_dump_json().encode()
 
 
 def _with_their_data(

@@ -16,8 +16,6 @@ from tunedeck.spec import JobSpec
 from tunedeck.views.jobs import JobDetail, JobFault, JobView, TransitionView
 from tunedeck.views.run_files import CheckpointView
 
-_OF_DETAIL = JobDetail.model_fields.keys() - JobView.model_fields.keys()
-
 
 def job_view(job: JobRow, usage: Usage) -> JobView:
     """The summary of a job. A job that waits has no host, whatever was before."""
@@ -27,11 +25,6 @@ def job_view(job: JobRow, usage: Usage) -> JobView:
 def job_detail(job: JobRow, usage: Usage, spec: JobSpec, transitions: Iterable[TransitionView]) -> JobDetail:
     own = {"spec": spec, "resolved": job.resolved, "facts": job.facts, "transitions": tuple(transitions)}
     return JobDetail(**_summary(job, usage), **own)
-
-
-def summary_of(detail: JobDetail) -> dict[str, Any]:
-    """Its JobView as JSON: what an event says of the job."""
-    return detail.model_dump(mode="json", exclude=_OF_DETAIL)
 
 
 def _summary(job: JobRow, usage: Usage) -> dict[str, Any]:

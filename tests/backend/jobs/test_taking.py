@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any
 
@@ -17,7 +18,7 @@ from backend.db.tables.hosts import HostRow
 from backend.db.tables.jobs import JobRow, TransitionRow
 from backend.jobs.desk import Desk
 from backend.jobs.intake import read_spec
-from backend.jobs.taking import HandedIn, Order, take
+from backend.jobs.taking import HandedIn, Order, Taken, take
 from tests.support.backend import SPEC, host_facts
 from tunedeck.errors import SpecInvalid
 from tunedeck.views.jobs import JobDetail
@@ -25,6 +26,11 @@ from tunedeck.views.jobs import JobDetail
 
 def _handed_in(request_key: str = "", **changes: Any) -> HandedIn:
     return HandedIn(Order("first", request_key=request_key), read_spec(SPEC | changes), time.time())
+
+
+def _made(taken: Taken) -> JobDetail:
+    assert isinstance(taken, bytes)
+    return JobDetail.model_validate_json(taken)
 
 
 def _database(stocked: TestClient) -> Database:
@@ -42,19 +48,18 @@ def test_one_that_cannot_run_spoils_none_of_those_that_came_with_it(stocked: Tes
     database = _database(stocked)
     first, refused, last = take(database, [_handed_in(), _handed_in(model="nowhere"), _handed_in(name="last")])
     assert isinstance(refused, SpecInvalid) and "nowhere" in refused.message
-    assert isinstance(first, JobDetail) and isinstance(last, JobDetail)
-    assert (first.name, last.name) == ("first", "last")
+    assert (_made(first).name, _made(last).name) == ("first", "last")
     assert _counts(database) == (2, 2, 2)
-    for made in (first, last):
-        assert stocked.get(f"/api/v1/jobs/{made.id}").json() == made.model_dump(mode="json")
+    for taken in (first, last):
+        assert isinstance(taken, bytes)
+        assert stocked.get(f"/api/v1/jobs/{_made(taken).id}").json() == json.loads(taken)
 
 
 def test_a_key_makes_one_job_also_when_it_is_sent_twice_at_once(stocked: TestClient) -> None:
     database = _database(stocked)
     once, again, other = take(database, [_handed_in("a"), _handed_in("a"), _handed_in("b")])
     [later] = take(database, [_handed_in("a", model="gone-since")])
-    assert isinstance(once, JobDetail) and isinstance(other, JobDetail)
-    assert again == once and later == once and other.id != once.id
+    assert _made(again) == _made(once) == _made(later) and _made(other).id != _made(once).id
     assert _counts(database) == (2, 2, 2)
 
 
@@ -62,11 +67,11 @@ def test_all_who_come_while_others_are_served_are_served_at_once(stocked: TestCl
     database = _database(stocked)
     transactions: list[int] = []
 
-    async def post() -> list[JobDetail]:
+    async def post() -> list[bytes]:
         desk = Desk(database, lambda: transactions.append(_counts(database)[0]))
         return await asyncio.gather(*(desk.hand_in(_handed_in(name=f"job-{number}")) for number in range(10)))
 
-    made = asyncio.run(post())
+    made = [_made(taken) for taken in asyncio.run(post())]
     assert [each.name for each in made] == [f"job-{number}" for number in range(10)]
     assert len({each.id for each in made}) == 10
     assert transactions == [10]
@@ -102,6 +107,6 @@ def test_what_is_registered_is_looked_up_anew_for_those_who_come_later(stocked: 
     with database.writing() as session:
         session.scalars(select(DatasetRow)).one().trashed_at = time.time()
     [refused] = take(database, [_handed_in()])
-    assert isinstance(taken, JobDetail)
+    assert isinstance(taken, bytes)
     assert isinstance(too_many, SpecInvalid) and "resources.num_devices" in {each.field for each in too_many.problems}
     assert isinstance(refused, SpecInvalid) and "trash" in refused.message

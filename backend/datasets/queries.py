@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import cast
 
-from sqlalchemy import Select, Table, and_, bindparam, or_, select
+from sqlalchemy import Select, and_, or_, select
 from sqlalchemy.orm import Session
 
 from backend.db.tables.datasets import DatasetRow, DatasetVersionRow
@@ -61,13 +60,3 @@ def jobs_in_need(session: Session, dataset_id: str) -> Sequence[JobRow]:
 def _with_newest_version() -> Select[DatasetRow, DatasetVersionRow]:
     newest = and_(DatasetVersionRow.dataset_id == DatasetRow.id, DatasetVersionRow.number == DatasetRow.newest_version)
     return select(DatasetRow, DatasetVersionRow).join(DatasetVersionRow, newest)
-
-
-# Of the table and not of the mapped class: that is half of what such a question costs.
-_datasets = cast(Table, DatasetRow.__table__).c
-_IN_USE = select(_datasets.id).where(_datasets.id.in_(bindparam("ids", expanding=True)), _datasets.trashed_at.is_(None))
-
-
-def in_use(session: Session, ids: Collection[str]) -> set[str]:
-    """Those of these data sets that are there and not in the trash."""
-    return set(session.connection().scalars(_IN_USE, {"ids": list(ids)}))

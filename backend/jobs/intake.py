@@ -36,18 +36,14 @@ def read_spec(raw: dict[str, Any]) -> JobSpec:
 
 @dataclass(frozen=True)
 class Intake:
-    """A spec that can run, on which model and for which hosts, and the ids of the data sets that it needs; "" for a
-    validation data set that it has not."""
+    """A spec that can run, on which model and for which hosts, and the ids of its data sets; "" for a validation data
+    set that it has not."""
 
     resolved: ResolvedSpec
     model: ModelFacts
     hosts: Sequence[HostFacts]
     dataset_id: str
     validation_dataset_id: str
-
-    @property
-    def dataset_ids(self) -> set[str]:
-        return {self.dataset_id, self.validation_dataset_id} - {""}
 
     def columns(self) -> dict[str, Any]:
         """What a job's row keeps of it; placing reads the devices without the spec."""

@@ -6,8 +6,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from fastapi import Depends, FastAPI, Security
-from fastapi.security import HTTPBearer
+from fastapi import Depends, FastAPI
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -25,6 +24,7 @@ from backend.db.database import Database
 from backend.db.migrate import migrate
 from backend.events.routes import router as events_router
 from backend.feed.routes import router as feed_router
+from backend.http.documented_login import with_login
 from backend.http.error_body import documented
 from backend.http.errors import install_error_handlers
 from backend.http.guards import MAX_BODY_BYTES, Guards
@@ -59,6 +59,7 @@ from tunedeck import __version__
 from tunedeck.errors import BadInput, DiskFull, LoginRequired, OriginRefused, TooLarge, Unavailable
 from tunedeck.settings import Settings
 
+REST_PREFIX = "/api/v1"
 _REST = (
     jobs_router,
     job_actions_router,
@@ -89,13 +90,14 @@ def create_app(settings: Settings) -> FastAPI:
         title="Tunedeck",
         version=__version__,
         lifespan=_lifespan(settings),
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=f"{REST_PREFIX}/openapi.json",
         docs_url=None,  # Swagger UI and ReDoc load their scripts from a CDN
         redoc_url=None,
         redirect_slashes=False,
     )
     install_error_handlers(app)
     _include_rest(app)
+    app.openapi = with_login(app.openapi, REST_PREFIX)  # type: ignore[method-assign]  # FastAPI's own way to extend it
     app.include_router(accounts_router)
     app.include_router(pages_router)
     mount_static_files(app, frontend.STATIC_DIR)
@@ -110,13 +112,11 @@ def create_app(settings: Settings) -> FastAPI:
 def _include_rest(app: FastAPI) -> None:
     """Each router by itself: with one around them all FastAPI asks every one of them at each request whether it has
     changed."""
-    # Only documents how to log in: the guards have checked it before any route is looked for.
-    bearer = Security(HTTPBearer(auto_error=False, description="or the session cookie"))
     for router in _REST:
         app.include_router(
             router,
-            prefix="/api/v1",
-            dependencies=[bearer, Depends(refuse_unknown_parameters)],
+            prefix=REST_PREFIX,
+            dependencies=[Depends(refuse_unknown_parameters)],
             responses=documented(BadInput, LoginRequired, OriginRefused, TooLarge, Unavailable, DiskFull),
             max_body_size=MAX_BODY_BYTES,
         )

@@ -8,6 +8,7 @@ give every microbatch another length and another number of sequences.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -38,7 +39,8 @@ class Lever:
 LEVERS: dict[str, Lever] = {
     "no-rope-fusion": Lever(config={"apply_rope_fusion": False}),
     "no-wgrad-fusion": Lever(config={"gradient_accumulation_fusion": False}),
-    "whole-logits": Lever(whole_logits=True),
+    # Megatron's own output layer fuses the weight gradient with a kernel of apex alone, which is rarely installed.
+    "whole-logits": Lever(whole_logits=True, config={"gradient_accumulation_fusion": False}),
     "native-cross-entropy": Lever(config={"cross_entropy_fusion_impl": "native"}),
     "no-cross-entropy-fusion": Lever(config={"cross_entropy_loss_fusion": False}),
     "flash-attention": Lever(config={"attention_backend": AttnBackend.flash}),
@@ -83,8 +85,15 @@ def pulled(names: list[str]) -> Iterator[None]:
         ):
             yield
     finally:
-        for name in ("NVTE_FLASH_ATTN", "NVTE_FUSED_ATTN", "NVTE_UNFUSED_ATTN"):
-            os.environ.pop(name, None)  # megatron-core fixes the attention backend for the whole process
+        _choose_attention_anew()
+
+
+def _choose_attention_anew() -> None:
+    """megatron-core fixes the attention backend for the whole process, and Transformer Engine remembers its choice."""
+    for name in ("NVTE_FLASH_ATTN", "NVTE_FUSED_ATTN", "NVTE_UNFUSED_ATTN"):
+        os.environ.pop(name, None)
+    if attention := sys.modules.get("transformer_engine.pytorch.attention.dot_product_attention"):
+        attention._attention_backends["attention_params"] = None
 
 
 def _whole_logits_loss(

@@ -23,6 +23,8 @@ def test_every_step_tells_flops_memory_and_where_its_time_went(small_qwen3: Path
         assert sum(told[part] for part in parts) == pytest.approx(told["step_time_s"], rel=0.02)
         assert 0 < told["memory_bytes"] <= told["peak_memory_bytes"] <= told["reserved_memory_bytes"]
         assert told["tflops_per_gpu"] > 0
+        assert 0 < told["power_w"] < 1500 and 0 < told["temperature_c"] < 110
+        assert 0 <= told["gpu_utilization"] <= 1
     peak = peak_bf16_flops(torch.cuda.get_device_name())
     if peak:
         assert steps[-1]["mfu"] == pytest.approx(steps[-1]["tflops_per_gpu"] * 1e12 / peak)

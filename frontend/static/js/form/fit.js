@@ -8,6 +8,7 @@ const NAMES = {
   optimizer: "Optimizer",
   activations: "Activations",
   loss: "Loss",
+  update: "Update",
   runtime: "Runtime",
 };
 
@@ -19,7 +20,8 @@ const NAMES = {
 export function showFit(place, memory, resolved) {
   place.hidden = !memory;
   if (!memory) return;
-  place.replaceChildren(titleOf(memory, resolved), barOf(memory), legendOf(memory), adviceOf(memory, resolved));
+  const shown = { ...memory, parts: memory.parts.filter((part) => part.bytes > 0) };
+  place.replaceChildren(titleOf(memory, resolved), barOf(shown), legendOf(shown), adviceOf(memory, resolved));
   place.dataset.verdict = memory.verdict;
 }
 

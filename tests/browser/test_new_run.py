@@ -69,7 +69,7 @@ def test_a_fault_is_shown_at_its_field_and_what_was_typed_is_kept(page_of: Calla
 
 
 def test_the_form_says_whether_it_fits_and_which_microbatch_would(
-    page: Page, service: BusAndBackend, client: Client
+    page: Page, service: BusAndBackend, client: Client, worker: ScriptedWorker
 ) -> None:
     shape = {"hidden_size": 2048, "intermediate_size": 6144, "num_hidden_layers": 28, "vocab_size": 151_936}
     client.add_model("as-large-as-1.7b", write_model(service.settings.models_dir / "large", **shape))

@@ -118,8 +118,8 @@ def test_the_estimate_is_within_five_percent_of_our_own_peaks(
 
 
 def test_an_update_that_needs_more_than_a_microbatch_counts() -> None:
-    """8B in blockwise FP8 with param-gather ran out of an H200's 139.8 GiB at its first update: beside gradients in bf16
-    it makes them in fp32, and all matrices in bf16."""
+    """8B in blockwise FP8 with param-gather ran out of an H200 at its first update: beside gradients in bf16 it
+    makes them in fp32, and all matrices in bf16."""
     small = {"precision": BF16_MOMENTS | BF16_GRADIENTS | FP8, "recompute": FULL, "capacity_gib": 139.8}
     made = estimate("8B", 8192, **small)
     embedding = 2 * VOCABULARY * 4096

@@ -32,11 +32,18 @@ _models, _datasets, _versions, _hosts = (
 _MODEL = select(
     *(_models.name, _models.path, _models.architecture, _models.num_parameters, sql_cast(_models.config, Text))
 ).where(_models.name == bindparam("name"))
-_DATASET = select(_datasets.id, _datasets.newest_version, _datasets.trashed_at).where(
-    _datasets.owner == bindparam("owner"), _datasets.name == bindparam("name")
-)
-_VERSION = select(_versions.path, sql_cast(_versions.report, Text), sql_cast(_versions.reading, Text)).where(
+_OF_VERSION = (_versions.path, sql_cast(_versions.report, Text), sql_cast(_versions.reading, Text))
+_VERSION = select(*_OF_VERSION).where(
     _versions.dataset_id == bindparam("dataset_id"), _versions.number == bindparam("number")
+)
+# With its newest version, which most jobs ask for.
+_DATASET = (
+    select(_datasets.id, _datasets.newest_version, _datasets.trashed_at, *_OF_VERSION)
+    .join(
+        DatasetVersionRow.__table__,
+        (_versions.dataset_id == _datasets.id) & (_versions.number == _datasets.newest_version),
+    )
+    .where(_datasets.owner == bindparam("owner"), _datasets.name == bindparam("name"))
 )
 _HOSTS = select(sql_cast(_hosts.facts, Text)).where(_hosts.last_seen_at >= bindparam("since")).order_by(_hosts.name)
 
@@ -67,9 +74,16 @@ class Facts:
     def dataset(self, owner: str, name: str) -> Dataset | None:
         """Also one that lies in the trash."""
         if (owner, name) not in self._datasets:
-            found = self._ask(_DATASET, owner=owner, name=name)
-            self._datasets[owner, name] = None if found is None else Dataset(*found)
+            self._datasets[owner, name] = self._find_dataset(owner, name)
         return self._datasets[owner, name]
+
+    def _find_dataset(self, owner: str, name: str) -> Dataset | None:
+        found = self._ask(_DATASET, owner=owner, name=name)
+        if found is None:
+            return None
+        dataset, newest = Dataset(*found[:3]), found[3:]
+        self._versions[dataset.id, dataset.newest_version] = _dataset_facts(name, dataset.newest_version, *newest)
+        return dataset
 
     def version(self, dataset: Dataset, name: str, number: int) -> DatasetFacts | None:
         key = (dataset.id, number)

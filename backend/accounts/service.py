@@ -31,13 +31,13 @@ class RecentLogins:
 
     def name_of(self, authorization: str) -> str:
         """The token's name, "" where it has to be looked up."""
-        name, until = self._names.get(sha256_of(authorization), ("", 0.0))
+        name, until = self._names.get(authorization, ("", 0.0))
         return name if time.monotonic() < until else ""
 
     def remember(self, authorization: str, name: str) -> None:
         now = time.monotonic()
         self._names = {key: known for key, known in self._names.items() if now < known[1]}
-        self._names[sha256_of(authorization)] = (name, now + REMEMBERED_S)
+        self._names[authorization] = (name, now + REMEMBERED_S)
 
 
 def require_login(database: Database, authorization: str, cookie: str, now: float) -> str:

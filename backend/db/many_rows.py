@@ -9,9 +9,9 @@ where hundreds change a second: the session compares, sorts and binds each of th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import JSON, Dialect, Table
 from sqlalchemy.orm import Session
@@ -21,14 +21,32 @@ from backend.db.json_text import json_text
 Rows = list[dict[str, Any]]
 
 
-def insert_all(session: Session, table: Table, rows: Rows) -> None:
-    """Insert `rows`. All must have the same keys: every column but those that the database numbers itself."""
-    _run(session, table, rows, _insert)
-
-
 def insert_new(session: Session, table: Table, rows: Rows) -> None:
     """Insert `rows`, leaving out those that clash with one that is there. All must have the same keys."""
     _run(session, table, rows, _insert_new)
+
+
+class Insertion(NamedTuple):
+    """Rows that belong into a table. All must have the same keys: every column but those that the database numbers
+    itself. `may_clash`: those that clash with one that is there are left out."""
+
+    table: Table
+    rows: Rows
+    may_clash: bool = False
+
+
+def insert_together(session: Session, insertions: Iterable[Insertion]) -> None:
+    """Insert into several tables, rows that others refer to first. On PostgreSQL that is one statement, and one trip
+    there and back; whether what its rows refer to exists is looked up at its end."""
+    wanted = [each for each in insertions if each.rows]
+    connection = session.connection()
+    if connection.dialect.name != "postgresql":
+        for table, rows, may_clash in wanted:
+            _run(session, table, rows, _insert_new if may_clash else _insert)
+    elif wanted:
+        forms = tuple((table, tuple(rows[0]), may_clash) for table, rows, may_clash in wanted)
+        sent = {f"rows_{n}": json_text(_as_stored(table, rows)) for n, (table, rows, _) in enumerate(wanted)}
+        connection.exec_driver_sql(_insert_together(connection.dialect, forms), sent)
 
 
 def update_many(session: Session, table: Table, rows: Rows) -> None:
@@ -62,6 +80,18 @@ def _insert(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
 @cache
 def _insert_new(dialect: Dialect, table: Table, names: tuple[str, ...]) -> str:
     return f"{_insert(dialect, table, names)} ON CONFLICT DO NOTHING"
+
+
+@cache
+def _insert_together(dialect: Dialect, forms: tuple[tuple[Table, tuple[str, ...], bool], ...]) -> str:
+    """For PostgreSQL; the rows of the first are the parameter `rows_0`, and so on."""
+    parts = []
+    for number, (table, names, may_clash) in enumerate(forms):
+        statement = (_insert_new if may_clash else _insert)(dialect, table, names)
+        parts.append(statement.replace("%(rows)s", f"%(rows_{number})s"))
+    *before, last = parts
+    others = ", ".join(f"part_{number} AS ({part})" for number, part in enumerate(before))
+    return f"WITH {others} {last}" if others else last
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Stores new jobs, each with the first line of its history and its first event: three statements for any number.
+"""What is stored of new jobs: each with the first line of its history and its first event.
 
 They are made from plain values, and so is the answer to whoever posted one: the row, the event and the answer say the
 same. A session to which mapped objects are added was rejected: what it notes about each of some fifty columns takes
@@ -14,10 +14,9 @@ from functools import cached_property
 from typing import Any, cast
 
 from sqlalchemy import Table
-from sqlalchemy.orm import Session
 
 from backend.db.json_text import json_text
-from backend.db.many_rows import insert_all, insert_new
+from backend.db.many_rows import Insertion
 from backend.db.tables.jobs import JobRow, TransitionRow
 from backend.jobs.transitions import EVENTS, event_of
 from backend.jobs.usage import Usage
@@ -76,7 +75,9 @@ class Creation:
         return json_text(self.view | own | {"transitions": [self.first_line]}).encode()
 
 
-def store_new(session: Session, creations: Sequence[Creation]) -> None:
-    insert_all(session, JOBS, [each.columns for each in creations])
-    insert_all(session, TRANSITIONS, [{"job_id": each.job.id, **each.first_line} for each in creations])
-    insert_new(session, EVENTS, [event_of(each.job, each.view, each.at) for each in creations])
+def rows_of(creations: Sequence[Creation]) -> tuple[Insertion, ...]:
+    return (
+        Insertion(JOBS, [each.columns for each in creations]),
+        Insertion(TRANSITIONS, [{"job_id": each.job.id, **each.first_line} for each in creations]),
+        Insertion(EVENTS, [event_of(each.job, each.view, each.at) for each in creations]),
+    )

@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.db.json_text import json_text
-from backend.db.many_rows import insert_new
+from backend.db.many_rows import Insertion, insert_together
 from backend.db.tables.jobs import JobRow
 from backend.db.tables.spec_index import JobSectionRow, SpecValueRow
 from backend.jobs.search.fields import NOTHING, part_of, spec_fields
@@ -87,16 +87,21 @@ def store(session: Session, job_id: str, sections: Sections) -> None:
 
 def add(session: Session, by_job: Mapping[str, Sections]) -> None:
     """Make jobs that have no sections yet found by theirs."""
+    insert_together(session, rows_of(session, by_job))
+
+
+def rows_of(session: Session, by_job: Mapping[str, Sections]) -> tuple[Insertion, ...]:
+    """What is to be stored, so that jobs that have no sections yet are found by theirs."""
     wanted = {name: values for sections in by_job.values() for name, values in sections.items()}
     found = session.connection().scalars(_KNOWN, {"sections": list(wanted)}) if wanted else ()
     new = wanted.keys() - set(found)
-    insert_new(session, SPEC_VALUES, _value_rows({name: wanted[name] for name in new}))
     named = [
         {"part": part_of(values[0].path), "section": name, "job_id": job_id}
         for job_id, sections in by_job.items()
         for name, values in sections.items()
     ]
-    insert_new(session, JOB_SECTIONS, named)
+    values = _value_rows({name: wanted[name] for name in new})
+    return Insertion(SPEC_VALUES, values, may_clash=True), Insertion(JOB_SECTIONS, named, may_clash=True)
 
 
 def add_missing(database: Database) -> None:

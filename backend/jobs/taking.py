@@ -16,8 +16,9 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
+from backend.db.many_rows import insert_together
 from backend.jobs import queries, spec_index
-from backend.jobs.creation import Creation, store_new
+from backend.jobs.creation import Creation, rows_of
 from backend.jobs.detail import detail
 from backend.jobs.facts import Facts
 from backend.jobs.intake import Intake, resolve_spec
@@ -124,8 +125,8 @@ def _store(
             taken.append(found.job_id)
             if each.order.request_key:
                 made[each.order.request] = found.job_id
-    store_new(session, [each.creation for each in new.values()])
-    spec_index.add(session, {job_id: each.sections for job_id, each in new.items()})
+    sections = spec_index.rows_of(session, {job_id: each.sections for job_id, each in new.items()})
+    insert_together(session, (*rows_of([each.creation for each in new.values()]), *sections))
     return [each if isinstance(each, TunedeckError) else _told(session, each, new) for each in taken]
 
 

@@ -9,9 +9,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.db.database import Database
+from backend.db.many_rows import insert_together
 from backend.db.tables.events import EventRow
 from backend.db.tables.jobs import JobRow, TransitionRow
-from backend.jobs.creation import Creation, store_new
+from backend.jobs.creation import Creation, rows_of
 from backend.jobs.transitions import transition
 from tunedeck.errors import IllegalTransition
 from tunedeck.ids import new_id
@@ -29,7 +30,8 @@ def _add_job(session: Session) -> JobRow:
         "resolved": {},
         "train_iters": 3,
     }
-    store_new(session, [Creation(columns, JobSpec(name="a", model="m", dataset="d"), "test", "submitted", 1.0)])
+    creation = Creation(columns, JobSpec(name="a", model="m", dataset="d"), "test", "submitted", 1.0)
+    insert_together(session, rows_of([creation]))
     return session.get_one(JobRow, columns["id"])
 
 

@@ -6,8 +6,8 @@ All of it lives on the event loop, which therefore needs no lock and spends no t
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 
@@ -16,9 +16,8 @@ from backend.jobs.taking import HandedIn, Taken, take
 
 # A transaction of hundreds of jobs would keep scheduler and ingest waiting.
 MOST_AT_ONCE = 32
-# How long those who wait do so for others at most, and how often to look who has come, in seconds.
+# How long those who wait do so for others at most, in seconds.
 LINGER_S = 0.01
-LOOK_S = 0.001
 
 
 class Desk:
@@ -29,12 +28,16 @@ class Desk:
         self._on_taken = on_taken
         self._waiting: list[tuple[HandedIn, asyncio.Future[bytes]]] = []
         self._clerk: asyncio.Task[None] | None = None
+        self._num_wanted = 0
+        self._are_enough = asyncio.Event()
 
     async def hand_in(self, handed_in: HandedIn) -> bytes:
         """A JobDetail as JSON. Raises BadInput with every problem of the spec; then nothing is stored. A caller that is
         cancelled meanwhile may have made a job."""
         future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._waiting.append((handed_in, future))
+        if len(self._waiting) >= self._num_wanted:
+            self._are_enough.set()
         if self._clerk is None or self._clerk.done():
             self._clerk = asyncio.create_task(self._take_all())
         return await future
@@ -51,10 +54,12 @@ class Desk:
     async def _gather(self, num_callers: int) -> None:
         """Those who were answered just now come again at once if they have more, and then all share one transaction.
         Without this pause a part of them would be stored while another was answered. Who is alone never waits."""
-        deadline = time.monotonic() + LINGER_S
-        wanted = min(num_callers, MOST_AT_ONCE) if num_callers > 1 else 0
-        while len(self._waiting) < wanted and time.monotonic() < deadline:
-            await asyncio.sleep(LOOK_S)
+        self._num_wanted = min(num_callers, MOST_AT_ONCE) if num_callers > 1 else 0
+        self._are_enough.clear()
+        if len(self._waiting) < self._num_wanted:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_S):
+                    await self._are_enough.wait()
 
     async def _take(self, handed_in: list[HandedIn]) -> list[Taken]:
         try:

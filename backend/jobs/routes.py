@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Body, Header, Query, Request, Response
 from pydantic import StringConstraints
 
 from backend.http.error_body import documented
 from backend.http.raw_json import DocumentedAs, RawObject
-from backend.http.services import OwnerDep, ServicesDep, owner_of
+from backend.http.services import OwnerDep, ServicesDep, owner_of, services_of
 from backend.jobs import service
 from backend.jobs.intake import read_spec
 from backend.jobs.queries import Archived, JobFilter
@@ -30,31 +30,35 @@ MAX_SEARCH = 500
 JobId = Annotated[str, StringConstraints(max_length=32)]
 
 
-async def order_of(
-    request: Request,
-    draft: Annotated[bool, Query(description="store it without letting it into the queue")] = False,
-    idempotency_key: Annotated[
-        str,
-        Header(pattern=r"^[ -~]{0,80}$", description="sent again, the same key of the same token makes no second job"),
-    ] = "",
-) -> Order:
-    # Called and not asked for as a dependency: FastAPI takes as long over one as resolving a whole job.
-    return Order(await owner_of(request), draft, idempotency_key)
-
-
-OrderDep = Annotated[Order, Depends(order_of)]
+Draft = Annotated[bool, Query(description="store it without letting it into the queue")]
+RequestKey = Annotated[
+    str, Header(pattern=r"^[ -~]{0,80}$", description="sent again, the same key of the same token makes no second job")
+]
 
 
 @router.post("", status_code=201, response_model=JobDetail)
-async def create_job(raw: RawSpec, services: ServicesDep, order: OrderDep) -> Response:
+async def create_job(
+    request: Request, raw: RawSpec, draft: Draft = False, idempotency_key: RequestKey = ""
+) -> Response:
     """Queue a job, or store it as a draft. Only name, model and dataset are required."""
+    # Not asked for as dependencies: FastAPI takes as long over each as resolving the job does.
+    services, owner = await services_of(request), await owner_of(request)
+    order = Order(owner, draft, idempotency_key)
     detail_json = await services.desk.hand_in(HandedIn(order, read_spec(raw), time.time()))
     return Response(detail_json, 201, media_type="application/json")
 
 
 @router.post("/{job_id}/clone", status_code=201, responses=documented(NotFound))
-def clone_job(job_id: str, services: ServicesDep, order: OrderDep, changes: RawChanges) -> JobDetail:
+def clone_job(
+    job_id: str,
+    services: ServicesDep,
+    owner: OwnerDep,
+    changes: RawChanges,
+    draft: Draft = False,
+    idempotency_key: RequestKey = "",
+) -> JobDetail:
     """Queue a new job of the same spec, with the given fields laid over it."""
+    order = Order(owner, draft, idempotency_key)
     detail = service.clone(services.database, order, job_id, changes, time.time())
     services.background.wake_for_new_jobs()
     return detail

@@ -115,6 +115,17 @@ def test_the_next_tick_is_wanted_when_the_next_try_is_due(ticking: Ticking, data
     assert [message.job_id for message in ticking.messages()] == [job.id]
 
 
+def test_it_knows_after_a_tick_whether_jobs_wait_that_found_no_room(ticking: Ticking, database: Database) -> None:
+    with database.writing() as session:
+        add_job(session, time.time(), "cuda", 2)
+    ticking.tick()
+    assert ticking.scheduler.has_waiting
+    with database.writing() as session:
+        add_host(session, time.time())
+    ticking.tick()
+    assert not ticking.scheduler.has_waiting
+
+
 def test_a_lost_message_is_sent_again(ticking: Ticking, database: Database) -> None:
     with database.writing() as session:
         add_host(session, time.time())

@@ -1,7 +1,9 @@
 """Carries out what plan.py decides: reserves devices and numbers attempts, and asks what must yield to do so.
 
-Everything happens in the caller's writing transaction, on what that transaction sees: that is what makes double
-allocation impossible. A look at a plan that was made before it, without a lock, only says whether it is worth one.
+A plan is made without the lock, because ranking thousands of jobs must keep nobody from writing. It is carried out in
+the caller's writing transaction, and only if that sees the devices still free: that is what makes double allocation
+impossible. Who comes, or is moved up, in between comes after the decision. Planning once more under the lock was
+rejected but for a plan that has been overtaken: it was half of the time for which a decision kept others from writing.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from backend.jobs.checkpoints import next_start
 from backend.jobs.pausing import preempt
 from backend.jobs.transitions import announce_all, change_state
 from backend.scheduler import queries
-from backend.scheduler.plan import Kept, Placement, Plan, make_plan
+from backend.scheduler.plan import NOTHING, Kept, Placement, Plan, make_plan
 from backend.scheduler.pools import RAY
 from backend.scheduler.rooms import queue_of_jobs, rooms_of
 from tunedeck.bus import RunAttempt
@@ -39,13 +41,17 @@ class Dispatch:
 
 def plan_now(session: Session, now: float, alive_since: float) -> Plan:
     """What would be placed and preempted now. Times are unix seconds."""
-    queue = queue_of_jobs(session, now, most_alike=MOST_PLACEMENTS)
-    return make_plan(queue, rooms_of(session, alive_since, now), MOST_PLACEMENTS) if queue else Plan((), ())
+    rooms = rooms_of(session, alive_since, now)
+    if not any(room.may_offer for room in rooms):
+        return NOTHING
+    return make_plan(queue_of_jobs(session, now, most_alike=MOST_PLACEMENTS), rooms, MOST_PLACEMENTS)
 
 
-def place_queued(session: Session, now: float, alive_since: float, lease_s: float) -> list[Dispatch]:
-    """Reserve devices for as many queued jobs as fit, and ask what must yield to the first that does not."""
-    plan = plan_now(session, now, alive_since)
+def place_queued(session: Session, plan: Plan, now: float, alive_since: float, lease_s: float) -> list[Dispatch]:
+    """Reserve devices for as many queued jobs as fit, and ask what must yield to the first that does not. `plan` was
+    made by `plan_now` a moment ago; one that has been overtaken is made again."""
+    if not _can_be_carried_out(session, plan, now, alive_since):
+        plan = plan_now(session, now, alive_since)
     for kept in plan.kept:
         _preempt(session, kept, now)
     jobs = _still_queued(session, plan.placements)
@@ -58,6 +64,11 @@ def place_queued(session: Session, now: float, alive_since: float, lease_s: floa
         ]
     announce_all(session, list(jobs.values()), now)
     return dispatches
+
+
+def _can_be_carried_out(session: Session, plan: Plan, now: float, alive_since: float) -> bool:
+    rooms = {room.host: room for room in rooms_of(session, alive_since, now, plan.hosts)} if plan.hosts else {}
+    return plan.hosts <= rooms.keys() and plan.fits(rooms)
 
 
 def _still_queued(session: Session, placements: Iterable[Placement]) -> dict[str, JobRow]:

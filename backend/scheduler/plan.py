@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -60,6 +60,11 @@ class Room:
     def free(self) -> int:
         return max(0, self.num_devices - sum(holding.num_devices for holding in self.holdings))
 
+    @property
+    def may_offer(self) -> bool:
+        """Whether a job could be placed here, or could preempt another."""
+        return self.free > 0 or any(holding.preemptible for holding in self.holdings)
+
     def needs(self, job: Waiting) -> int:
         """How many devices `job` would take here if the host were empty; 0 where it does not fit."""
         if job.pool != self.pool or job.num_devices > self.num_devices:
@@ -96,6 +101,25 @@ class Plan:
 
     def asks_for_something(self) -> bool:
         return bool(self.placements) or any(kept.preempts for kept in self.kept)
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Those on which something is placed or preempted."""
+        preempting = (kept.host for kept in self.kept if kept.preempts)
+        return frozenset({placement.host for placement in self.placements}.union(preempting))
+
+    def fits(self, rooms: Mapping[str, Room]) -> bool:
+        """Whether `rooms`, those of `hosts` as they are now, have the devices that are placed, and hold what yields."""
+        taken: dict[str, int] = defaultdict(int)
+        for placement in self.placements:
+            taken[placement.host] += placement.num_devices
+        holdings = (holding for room in rooms.values() for holding in room.holdings)
+        may_yield = {holding.job_id for holding in holdings if holding.preemptible and not holding.is_leaving}
+        victims = {victim.job_id for kept in self.kept for victim in kept.preempts}
+        return victims <= may_yield and all(num_devices <= rooms[host].free for host, num_devices in taken.items())
+
+
+NOTHING = Plan((), ())
 
 
 def make_plan(queue: Iterable[Waiting], rooms: Sequence[Room], most_placements: int = 1 << 30) -> Plan:

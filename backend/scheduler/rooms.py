@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from typing import Any
 
 from sqlalchemy import Float, Select, bindparam, func, select
@@ -37,6 +38,7 @@ _ROOMS = (
     .where(HostRow.last_seen_at.between(bindparam("alive_since"), bindparam("latest")), HostRow.drained_at.is_(None))
     .order_by(HostRow.name)
 )
+_ROOMS_OF = _ROOMS.where(HostRow.name.in_(bindparam("only", expanding=True)))
 _WAITING = select(
     *(JobRow.id, JobRow.owner, JobRow.priority, JobRow.created_at),
     *(JobRow.launcher, JobRow.device, JobRow.num_devices, JobRow.preemptible),
@@ -55,12 +57,15 @@ _HOLDINGS: Select[*tuple[Any, ...]] = (
     .join(JobRow, JobRow.id == AttemptRow.job_id)
     .where(AttemptRow.ended_at.is_(None))
 )
+_HOLDINGS_OF = _HOLDINGS.where(AttemptRow.host.in_(bindparam("only", expanding=True)))
 
 
-def rooms_of(session: Session, alive_since: float, now: float) -> list[Room]:
-    """The hosts that take jobs: heard of since `alive_since` and not drained. Times are unix seconds."""
-    hosts = session.execute(_ROOMS, {"alive_since": alive_since, "latest": now + MOST_AHEAD_S})
-    holdings, set_aside = holdings_by_host(session, now), queries.devices_set_aside(session)
+def rooms_of(session: Session, alive_since: float, now: float, only: Collection[str] = ()) -> list[Room]:
+    """The hosts that take jobs: heard of since `alive_since` and not drained. Times are unix seconds. `only`: no others
+    than these, where any are named."""
+    alive = {"alive_since": alive_since, "latest": now + MOST_AHEAD_S}
+    hosts = session.execute(_ROOMS_OF, alive | {"only": list(only)}) if only else session.execute(_ROOMS, alive)
+    holdings, set_aside = holdings_by_host(session, now, only), queries.devices_set_aside(session)
     return [
         _room(name, pool_of(launcher, kind), num_devices - len(set_aside.get(name, ())), tuple(holdings.get(name, ())))
         for name, num_devices, launcher, kind in hosts
@@ -98,10 +103,10 @@ def waiting_jobs(session: Session, now: float, most_alike: int | None = None) ->
     ]
 
 
-def holdings_by_host(session: Session, now: float) -> dict[str, list[Holding]]:
-    """What every attempt that has not ended holds."""
+def holdings_by_host(session: Session, now: float, only: Collection[str] = ()) -> dict[str, list[Holding]]:
+    """What every attempt that has not ended holds; `only` as of `rooms_of`."""
     found: dict[str, list[Holding]] = defaultdict(list)
-    for row in session.execute(_HOLDINGS):
+    for row in session.execute(_HOLDINGS_OF, {"only": list(only)}) if only else session.execute(_HOLDINGS):
         host, num_devices, placed_at, job_id, state, priority, preemptible, train_iters, step, step_time_s = row
         remaining_s = eta_s(state, train_iters, step, step_time_s)
         free_at = None if remaining_s is None else now + remaining_s

@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 
 import redis
+from sqlalchemy.orm import Session
 
 from backend.db.database import Database
 from backend.ingest.hearing import Hearing
@@ -20,6 +21,7 @@ from backend.scheduler.dispatch import Dispatcher
 from backend.scheduler.leadership import Leadership
 from backend.scheduler.outdated import fail_outdated, outdated
 from backend.scheduler.placement import Dispatch
+from backend.scheduler.plan import NOTHING, Plan
 from backend.scheduler.situation import Situation, look
 from tunedeck import shared_folder
 from tunedeck.bus import ControlRecord
@@ -69,13 +71,13 @@ class Scheduler:
 
     def _round(self, now: float) -> bool:
         """Whether there may be more to place than one transaction may."""
-        situation = self._look()
+        situation, plan = self._look_and_plan(now)
         dispatches: list[Dispatch] = []
         fences: dict[str, ControlRecord] = {}
         heard_until = self._hearing.silence_until()
         is_overdue = situation.has_overdue(now, heard_until, MESSAGE_PATIENCE_S, self._settings.lease_s)
-        if is_overdue or (situation.has_queue and self._could_place(now)):
-            dispatches, fences = self._decide(now)
+        if is_overdue or plan.asks_for_something():
+            dispatches, fences = self._decide(now, plan, is_overdue)
             situation = self._look()
         self.has_waiting = situation.has_queue
         self._records.write(fences | control.records_of(situation))
@@ -100,27 +102,40 @@ class Scheduler:
             log.warning("jobs of another version cannot be run and have failed: %s", _shortened(failed))
         return True
 
-    def _decide(self, now: float) -> tuple[list[Dispatch], dict[str, ControlRecord]]:
+    def _decide(self, now: float, plan: Plan, is_overdue: bool) -> tuple[list[Dispatch], dict[str, ControlRecord]]:
+        """`is_overdue`: a lease may be over, or a message lost. What that frees is not in `plan`."""
         lease_s = self._settings.lease_s
+        dispatches: list[Dispatch] = []
+        expired: list[tuple[str, int]] = []
         with self._database.writing() as session:
             if not self._leadership.holds(session):
                 return [], {}
-            heard_until = self._hearing.silence_until()
-            policy = self._settings.retry_policy()
-            expired = leases.expire(session, now, heard_until, lease_s, policy) if heard_until else []
-            dispatches = placement.overdue_messages(session, now, MESSAGE_PATIENCE_S)
-            dispatches += placement.place_queued(session, now, now - lease_s, lease_s)
+            if is_overdue:
+                expired = self._expire(session, now)
+                dispatches += placement.overdue_messages(session, now, MESSAGE_PATIENCE_S)
+            if expired:
+                plan = placement.plan_now(session, now, now - lease_s)
+            dispatches += placement.place_queued(session, plan, now, now - lease_s, lease_s)
         return dispatches, {job_id: control.fence(attempt) for job_id, attempt in expired}
 
-    def _could_place(self, now: float) -> bool:
-        """Looked up without a lock: ten thousand jobs that wait must not keep others from writing every second."""
-        with self._database.reading() as session:
-            return placement.plan_now(session, now, now - self._settings.lease_s).asks_for_something()
+    def _expire(self, session: Session, now: float) -> list[tuple[str, int]]:
+        heard_until = self._hearing.silence_until()
+        if heard_until is None:
+            return []
+        return leases.expire(session, now, heard_until, self._settings.lease_s, self._settings.retry_policy())
 
     def _next_try_in_s(self, now: float) -> float | None:
         with self._database.reading() as session:
             at = queries.next_try_at(session, now)
         return None if at is None else max(0.0, at - time.time())
+
+    def _look_and_plan(self, now: float) -> tuple[Situation, Plan]:
+        """Without a lock: ten thousand jobs that wait must not keep others from writing every second."""
+        with self._database.reading() as session:
+            situation = look(session)
+            if not situation.has_queue:
+                return situation, NOTHING
+            return situation, placement.plan_now(session, now, now - self._settings.lease_s)
 
     def _look(self) -> Situation:
         with self._database.reading() as session:

@@ -28,7 +28,10 @@ def measure(settings: Settings) -> None:
     def observe(**values: float) -> None:
         observations.write(json.dumps(values | {"at": time.time()}) + "\n")
 
-    _time(Scheduler, "_decide", lambda elapsed_s: observe(decision_s=elapsed_s))
+    planning: dict[str, float] = {"s": 0.0}
+    _time(Scheduler, "_look_and_plan", lambda elapsed_s: planning.update(s=elapsed_s))
+    # A decision is its plan, made without a lock, and what carries it out.
+    _time(Scheduler, "_decide", lambda elapsed_s: observe(decision_s=planning["s"] + elapsed_s))
     _time(Scheduler, "tick", lambda elapsed_s: observe(tick_s=elapsed_s))
     _time(Ingest, "_commit", lambda elapsed_s: observe(ingest_s=elapsed_s))
     _watch_lag(lambda lag_s: observe(lag_s=lag_s))

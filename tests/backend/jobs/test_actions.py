@@ -17,7 +17,7 @@ from backend.db.tables.run_files import CheckpointRow
 from backend.ingest.endings import end_all
 from backend.jobs.actions import act
 from backend.jobs.checkpoints import next_start
-from backend.scheduler.placement import place_queued
+from backend.scheduler.placement import place_queued, plan_now
 from tests.support.backend import SPEC
 from tests.support.jobs import add_attempt, add_job, add_running_job, ended_message, timeless
 from tunedeck.actions import APPLIES_TO, Cancel, Pause, actions_in
@@ -260,10 +260,13 @@ def test_a_held_job_is_not_placed_and_a_released_one_is(stocked: TestClient) -> 
     post(stocked, job_id, "hold")
     now = time.time() + 3600  # when the host of the fixture was last seen
     with database_of(stocked).writing() as session:
-        assert place_queued(session, now, alive_since=0.0, lease_s=15) == []
+        assert place_queued(session, plan_now(session, now, 0.0), now, alive_since=0.0, lease_s=15) == []
     post(stocked, job_id, "release")
     with database_of(stocked).writing() as session:
-        assert [each.message.job_id for each in place_queued(session, now, alive_since=0.0, lease_s=15)] == [job_id]
+        assert [
+            each.message.job_id
+            for each in place_queued(session, plan_now(session, now, 0.0), now, alive_since=0.0, lease_s=15)
+        ] == [job_id]
 
 
 def test_every_state_has_an_action_or_has_ended() -> None:

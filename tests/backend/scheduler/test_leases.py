@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from backend.db.database import Database
 from backend.db.tables.jobs import AttemptRow, JobRow, TransitionRow
 from backend.scheduler import leases
-from backend.scheduler.placement import place_queued
+from backend.scheduler.placement import place_queued, plan_now
 from tests.support.jobs import add_host, add_running_job
 from tunedeck.retries import RetryPolicy
 
@@ -33,7 +33,7 @@ def test_a_silent_attempt_ends_and_the_job_is_tried_again_under_a_new_number(dat
         assert expire(session, NOW + 59) == []
         assert expire(session, NOW + 61) == [(job.id, 1)]
         assert job.state == "queued"
-        [dispatch] = place_queued(session, NOW + 61, alive_since=NOW, lease_s=15)
+        [dispatch] = place_queued(session, plan_now(session, NOW + 61, NOW), NOW + 61, alive_since=NOW, lease_s=15)
         assert dispatch.message.attempt == 2
         assert session.get_one(AttemptRow, (job.id, 1)).ended_at == NOW + 61
         told = session.scalars(select(TransitionRow.to_state).order_by(TransitionRow.id)).all()

@@ -13,7 +13,7 @@ from backend.db.tables.events import EventRow
 from backend.db.tables.hosts import HostRow, SetAsideRow
 from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.db.tables.run_files import CheckpointRow
-from backend.scheduler.placement import Dispatch, overdue_messages, place_queued
+from backend.scheduler.placement import Dispatch, overdue_messages, place_queued, plan_now
 from backend.scheduler.pools import MOST_ATTEMPTS_IN_RAY
 from tests.support.jobs import add_attempt, add_host, add_job
 from tests.support.resolved import resolved_json
@@ -22,7 +22,7 @@ NOW = 1_000_000.0
 
 
 def place(session: Session, now: float = NOW) -> list[Dispatch]:
-    return place_queued(session, now, alive_since=now - 15, lease_s=15)
+    return place_queued(session, plan_now(session, now, now - 15), now, alive_since=now - 15, lease_s=15)
 
 
 def test_the_oldest_job_is_placed_first_with_all_that_goes_with_it(database: Database) -> None:
@@ -180,6 +180,33 @@ def test_a_message_is_sent_again_only_while_nobody_has_taken_it_up(database: Dat
         assert overdue_messages(session, NOW + 60, patience_s=5) == []
 
 
+def test_a_plan_whose_host_is_drained_before_it_is_carried_out_is_made_again(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, name="fullest", num_devices=2)
+        add_host(session, NOW, name="other", num_devices=4)
+        job = add_job(session, NOW, "cuda", 2)
+        plan = plan_now(session, NOW, NOW - 15)
+        assert plan.hosts == {"fullest"}
+        session.get_one(HostRow, "fullest").drained_at = NOW
+        session.flush()
+        [dispatch] = place_queued(session, plan, NOW, alive_since=NOW - 15, lease_s=15)
+        assert (dispatch.host, dispatch.message.job_id) == ("other", job.id)
+
+
+def test_a_plan_does_not_preempt_what_has_ended_before_it_is_carried_out(database: Database) -> None:
+    with database.writing() as session:
+        add_host(session, NOW, num_devices=8)
+        low = add_job(session, NOW, "cuda", 6, state="running", attempt=1, priority=-1, preemptible=True)
+        attempt = add_attempt(session, low.id, 1, NOW, num_devices=6)
+        high = add_job(session, NOW, "cuda", 8)
+        plan = plan_now(session, NOW, NOW - 15)
+        assert [victim.job_id for kept in plan.kept for victim in kept.preempts] == [low.id]
+        low.state, attempt.ended_at = "succeeded", NOW
+        session.flush()
+        [dispatch] = place_queued(session, plan, NOW, alive_since=NOW - 15, lease_s=15)
+        assert (dispatch.message.job_id, low.state) == (high.id, "succeeded")
+
+
 def test_eight_threads_never_give_a_device_twice(database: Database) -> None:
     num_jobs, hosts = 60, {f"host{number}": 8 for number in range(3)}
     with database.writing() as session:
@@ -200,10 +227,13 @@ def test_eight_threads_never_give_a_device_twice(database: Database) -> None:
 
 
 def _place_and_end(database: Database, hosts: dict[str, int], faults: list[str]) -> None:
-    """What one of the threads does until no job is queued: place, look whether it adds up, end what it placed."""
+    """What one of the threads does until no job is queued: plan, place while others do, look whether it adds up, end
+    what it placed."""
     while True:
+        with database.reading() as session:
+            plan = plan_now(session, NOW, NOW - 15)
         with database.writing() as session:
-            dispatches = place(session)
+            dispatches = place_queued(session, plan, NOW, alive_since=NOW - 15, lease_s=15)
             in_use: dict[str, int] = defaultdict(int)
             for attempt in session.scalars(select(AttemptRow).where(AttemptRow.ended_at.is_(None))):
                 in_use[attempt.host] += attempt.num_devices

@@ -16,7 +16,7 @@ from backend.db.migrate import migrate
 from backend.db.tables.hosts import HostRow, SetAsideRow
 from backend.db.tables.jobs import AttemptRow, JobRow
 from backend.jobs.transitions import transition
-from backend.scheduler.placement import place_queued
+from backend.scheduler.placement import place_queued, plan_now
 from tests.support.jobs import add_host, add_job
 from tunedeck.lifecycle import JobState
 
@@ -78,7 +78,9 @@ class Schedules(RuleBasedStateMachine):
         self.now += 1.0
         with self.database.writing() as session:
             session.execute(update(HostRow).values(last_seen_at=self.now))
-            dispatches = place_queued(session, self.now, alive_since=self.now - 15, lease_s=15)
+            dispatches = place_queued(
+                session, plan_now(session, self.now, self.now - 15), self.now, alive_since=self.now - 15, lease_s=15
+            )
         for each in dispatches:
             job_id, num_devices = each.message.job_id, self.asked[each.message.job_id]
             assert job_id not in self.held

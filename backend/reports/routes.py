@@ -20,14 +20,12 @@ ANSWERS = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}, **do
 Runs = Annotated[list[str], Query(alias="run", min_length=1, max_length=MOST_RUNS, description="may repeat")]
 
 
-@router.head("/jobs/{job_id}/report.html", include_in_schema=False)
 @router.get("/jobs/{job_id}/report.html", response_class=Response, responses=ANSWERS)
 def get_report(job_id: str, services: ServicesDep) -> HTMLResponse:
-    """Charts, results, spec and events in one file that opens without a network. HEAD tells its size."""
+    """Charts, results, spec and events in one file that opens without a network."""
     return _report(services, [job_id], f"{job_id}.html")
 
 
-@router.head("/compare/report.html", include_in_schema=False)
 @router.get("/compare/report.html", response_class=Response, responses=ANSWERS)
 def get_comparison(services: ServicesDep, run: Runs) -> HTMLResponse:
     """The same of several jobs beside each other, and in what their specs differ."""
@@ -38,7 +36,7 @@ def _report(services: Services, job_ids: list[str], name: str) -> HTMLResponse:
     content = service.report_of(services.database, services.templates, job_ids, time.time())
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
-        # Compressed once more it would be no smaller, and nobody could be told its size.
+        # Compressed once more it would be no smaller.
         "Content-Encoding": "identity",
     }
     return HTMLResponse(content, headers=headers)

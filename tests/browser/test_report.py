@@ -33,12 +33,16 @@ def trained(attempt: Attempt, client: Client, name: str) -> ScriptedAttempt:
 
 def downloaded(page: Page, address: str, target: Path) -> Path:
     page.goto(address)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method) if "report.html" in request.url else None)
     page.click("#report")
     expect(page.locator("#report-size")).to_have_text(re.compile(r"^One HTML file of \d+\.\d+ MiB\.$"))
     with page.expect_download() as download:
         page.click("#report-now")
     download.value.save_as(target)
     expect(page.locator("#report-dialog")).to_be_hidden()
+    # What the dialog told the size of is what was saved: the report was made once.
+    assert asked == ["GET"]
     return target
 
 

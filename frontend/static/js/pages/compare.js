@@ -169,7 +169,8 @@ function regroup() {
 listenToKeys();
 startBar(grid);
 startTools(grid, { name: "comparison" });
-startReportDialog(() => `/compare/report.html?${new URLSearchParams(runs.all.map(({ id }) => ["run", id]))}`);
+const reportAddress = () => `/compare/report.html?${new URLSearchParams(runs.all.map(({ id }) => ["run", id]))}`;
+startReportDialog(reportAddress, "comparison.html");
 startTabs(byId("tabs"), { charts: () => grid.markAll() });
 byId("draw").value = new URLSearchParams(location.search).get("draw") === "groups" ? "groups" : "";
 for (const id of ["group-by", "draw"]) byId(id).addEventListener("change", regroup);

@@ -108,7 +108,7 @@ marks.showJob(job);
 startBar(grid);
 startTools(grid, { name: job.name, tableOf: (metrics) => tableAddress(job.id, metrics) });
 copyable(byId("spec-forms"), byId("spec-text"), specForms(() => job.spec));
-startReportDialog(() => `/jobs/${job.id}/report.html`);
+startReportDialog(() => `/jobs/${job.id}/report.html`, `${job.id}.html`);
 startTabs(byId("tabs"), {
   logs: () => logs.open(),
   checkpoints: () => checkpoints.open(),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,7 +86,14 @@ def timed(name: str, found: Peers, series: Path, time_of: Callable[[Callable[[],
     with ExitStack() as stack:
         log = stack.enter_context((folder / "server.log").open("wb"))
         command, *arguments = serving.command(folder, port)
-        server = subprocess.Popen([str(found.bin / command), *arguments], env=env, cwd=folder, stdout=log, stderr=log)
+        server = subprocess.Popen(
+            [str(found.bin / command), *arguments],
+            env=env,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
         stack.callback(_end, server)
         client = stack.enter_context(httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False))
         request = client.build_request(serving.method, serving.path(run), json=serving.body(run))
@@ -102,9 +111,10 @@ def _has_points(client: httpx.Client, request: httpx.Request, serving: Serving) 
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:
-    server.terminate()
-    try:
+    """With its children: what serves Aim's page is one, and outlives it."""
+    os.killpg(server.pid, signal.SIGTERM)
+    with suppress(subprocess.TimeoutExpired):
         server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(server.pid, signal.SIGKILL)
+    server.wait()

@@ -13,6 +13,7 @@ WITH_MODULES = """async ([body, given]) => {
     const root = document.querySelector('script[type="module"]').src;
     const load = (path) => import(new URL(`../${path}`, root));
     const { RunHistory } = await load("run/history.js");
+    const { Detail } = await load("run/detail.js");
     const { gapsOf, withGaps } = await load("charts/series.js");
     const { movingAverage } = await load("charts/smoothing.js");
     const { usualRange } = await load("charts/outliers.js");
@@ -20,7 +21,7 @@ WITH_MODULES = """async ([body, given]) => {
     const { asYaml } = await load("spec_text.js");
     const { Turns } = await load("charts/turns.js");
     const { GroupCurves, nameOf } = await load("compare/group_curves.js");
-    const lines = { RunHistory, gapsOf, withGaps, movingAverage, usualRange, xAxisOf, Turns };
+    const lines = { RunHistory, Detail, gapsOf, withGaps, movingAverage, usualRange, xAxisOf, Turns };
     const tools = { ...lines, asYaml, GroupCurves, nameOf };
     const history = new RunHistory();
     const take = (events) => events.map((event) => history.apply(event));
@@ -47,12 +48,25 @@ BODIES = {
         addEventListener("error", (event) => event.preventDefault(), { once: true });
         turns.add("fails", () => { throw new Error("a piece that fails"); });
         turns.add("hover", () => done.push("new"));
+        turns.add("promises", () => Promise.resolve().then(() => done.push("kept")));
         // Its successor is done in the same turn, which must not leave a turn without work.
-        turns.add("follows", () => turns.add("last", () => setTimeout(() => resolve(done), 100)));
+        turns.add("follows", () => turns.add("last", () => {
+            done.push("last");
+            setTimeout(() => resolve(done), 100);
+        }));
         done.push("the reader");
     })""",
     "gaps": """({ gapsOf, withGaps, given: { steps, values, isThinned } }) =>
         withGaps(steps, values, gapsOf(steps, isThinned))""",
+    "zoomed": """async ({ RunHistory, Detail, gapsOf, given: { whole, fine } }) => {
+        const history = new RunHistory();
+        history.load(whole);
+        const detail = new Detail("a-run", history);
+        window.fetch = () => Promise.resolve(Response.json(fine));
+        await detail.show([300, 400], ["loss"]);
+        const { steps, isThinned, coarse } = detail.seriesOf("loss");
+        return gapsOf(steps, isThinned, coarse).map((at) => steps[at]);
+    }""",
     "average": "({ movingAverage, given }) => movingAverage(given.values, given.weight)",
     "usual range": "({ usualRange, given }) => usualRange([given])",
     "places": """({ xAxisOf, history, given }) => {
@@ -102,15 +116,16 @@ def test_what_comes_to_an_outline_is_thinned_without_losing_an_extreme(in_browse
     held = in_browser("outline", {"view": outline, "events": events})
     assert held["numPoints"] == 5_000
     assert held["steps"][:100] == outline["series"]["loss"]["steps"]
-    assert len(held["steps"]) < 100 + 2 * 1_000 / 40 + 2 * 40
+    # Of the last stretch more wait, but not two of its forty.
+    assert len(held["steps"]) < 100 + 2 * 1_000 / 40 + 40
     assert held["steps"] == sorted(set(held["steps"]))
     assert held["values"][100:] == [values[number - 4_001] for number in held["steps"][100:]]
     assert {40.0, -40.0} < set(held["values"])
-    assert held["steps"][-20:] == list(range(4_981, 5_001))
+    assert held["steps"][-8:] == list(range(4_993, 5_001))
 
 
 def test_of_work_between_frames_the_newest_wish_counts_and_a_failure_holds_up_nothing(in_browser: Any) -> None:
-    assert in_browser("turns", None) == ["the reader", "new"]
+    assert in_browser("turns", None) == ["the reader", "new", "kept", "last"]
 
 
 def test_what_the_snapshot_holds_is_not_added_again(in_browser: Any) -> None:
@@ -149,6 +164,14 @@ def test_the_moving_average_is_the_weighted_mean_of_the_past(in_browser: Any) ->
         expected.append(float(values[:number] @ weights / weights.sum()))
     assert in_browser("average", {"values": values.tolist(), "weight": weight}) == pytest.approx(expected)
     assert in_browser("average", {"values": [1, None, 1], "weight": weight})[1] is None
+
+
+def test_where_the_detail_of_a_zoom_ends_is_no_gap(in_browser: Any) -> None:
+    """Every step from 300 to 400, but for 350, and one of ten of the others; from 600 to 700 none was measured."""
+    whole = view(10, [*range(10, 601, 10), *range(700, 1_001, 10)])
+    fine = view(10, [*range(300, 350), *range(351, 401)])
+    whole["series"]["loss"]["num_points"] = 900
+    assert in_browser("zoomed", {"whole": whole, "fine": fine}) == [351, 700]
 
 
 def test_only_a_range_that_cuts_something_off_is_told(in_browser: Any) -> None:

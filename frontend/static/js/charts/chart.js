@@ -10,6 +10,16 @@ export class Chart {
   /** @type {boolean} */ isDirty = true;
   #isDrawn = false;
   /** @type {ReturnType<typeof figureOf> | null} what the next drawing shows */ #prepared = null;
+  /** @type {Promise<any> | null} of the drawing that is to be finished */ #drawing = null;
+  #mayGoOn = () => {};
+  #hoverAgain = null;
+  /**
+   * Between working out and drawing Plotly waits for the promises of its graph (fonts, formulas), so one more keeps it
+   * from doing both in one task. They stand in its own list; there is no option for it (plotly.js 4.1).
+   */
+  #hold = () => {
+    this.plot._promises = [new Promise((goOn) => { this.#mayGoOn = goOn; })];
+  };
 
   /**
    * @param {HTMLElement} figure
@@ -36,24 +46,39 @@ export class Chart {
     return this.metrics.some((metric) => this.seriesOf(metric).length > 0);
   }
 
-  /** The first half of a drawing, which the page does not show yet. @param {import("./figure.js").View} view */
+  /** The first third of a drawing, which the page does not show yet. @param {import("./figure.js").View} view */
   prepare(view) {
     if (!this.hasPoints) return;
     this.isDirty = false;
     this.#prepared = figureOf(this.definition, this.seriesOf, view);
   }
 
-  /** The second half. @returns {(() => void) | null} what is left: the hover box, where the pointer is on this chart */
+  /** The second third: Plotly works out what it will draw. */
   draw() {
-    if (!this.#prepared) return null;
+    if (!this.#prepared) return;
     const { data, layout } = this.#prepared;
     this.#prepared = null;
     this.plot.querySelector(".waiting")?.remove();
-    const hoverAgain = this.#takeRehover();
-    Plotly.react(this.plot, data, layout, CONFIG);
+    this.#hoverAgain = this.#takeRehover();
+    // The first drawing makes the graph, which hears nothing before.
+    this.plot.on?.("plotly_beforeplot", this.#hold);
+    try {
+      this.#drawing = Plotly.react(this.plot, data, layout, CONFIG);
+    } finally {
+      this.plot.removeListener?.("plotly_beforeplot", this.#hold);
+    }
+  }
+
+  /** The last third. @returns {Promise<(() => void) | null>} what is left: the hover box, where the pointer is on this chart */
+  async finish() {
+    const drawing = this.#drawing;
+    if (!drawing) return null;
+    this.#drawing = null;
+    this.#mayGoOn();
+    await drawing;
     this.#isDrawn = true;
     this.#describe();
-    return hoverAgain;
+    return this.#hoverAgain;
   }
 
   /**

@@ -60,7 +60,7 @@ function tracesOf(definition, seriesOf, view) {
     const common = traceOf(line, theme.series[line.colour], series.length, definition);
     if (line.band) return bandTraces(line, common, seriesOf, { seen, places, divisor, smoothing: line.smooth ? smoothing : 0 });
     if (line.marks) return [{ ...common, x: places, y: seen(values) }];
-    const gaps = gapsOf(steps, series.isThinned);
+    const gaps = gapsOf(steps, series.isThinned, series.coarse);
     const raw = { ...common, ...withGaps(places, seen(values), gaps) };
     if (!line.smooth || smoothing === 0) return [raw];
     // The average knows what was before the part that is seen.

@@ -142,14 +142,15 @@ export class ChartGrid {
     this.#numToDraw = due.length;
     for (const chart of due) {
       this.#turns.add(`prepare ${chart.name}`, () => chart.prepare(this.viewOf(chart)));
-      this.#turns.add(`draw ${chart.name}`, () => this.#draw(chart));
+      this.#turns.add(`draw ${chart.name}`, () => chart.draw());
+      this.#turns.add(`finish ${chart.name}`, () => this.#finish(chart));
     }
   }
 
   /** @param {Chart} chart */
-  #draw(chart) {
+  async #finish(chart) {
     try {
-      const hoverAgain = chart.draw();
+      const hoverAgain = await chart.finish();
       if (hoverAgain) this.#turns.add(`hover ${chart.name}`, hoverAgain);
       chart.listen({
         hover: (place) => this.#hover(chart, place),

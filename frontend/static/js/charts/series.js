@@ -2,6 +2,8 @@
 
 /** So many steps together are no wider than a pixel or two in any series that is long enough to be thinned. */
 const LONGEST_STRETCH = 64;
+/** Fresh points are thinned in parts of so many, so that few wait until a stretch is whole. */
+const PART = 8;
 
 export class MetricSeries {
   /** @type {number[]} */ steps = [];
@@ -9,8 +11,16 @@ export class MetricSeries {
   /** @type {(number | null)[]} */ values = [];
   /** Points that the server holds, before it left some out. */
   numPoints = 0;
-  /** From which place on points were appended one by one. */
+  /**
+   * Where only a part is known at every step: behind which step points may be `limit` apart without a gap.
+   * @type {{from: number, limit: number} | null}
+   */
+  coarse = null;
+  /** From which place on points were appended one by one, and from which on none of them is left out yet. */
   #freshFrom = 0;
+  #wholeFrom = 0;
+  /** How many points there were between the two. */
+  #numThinned = 0;
 
   /** @param {{steps: number[], times: number[], values: (number | null)[], num_points: number}} view */
   static fromView(view) {
@@ -20,6 +30,7 @@ export class MetricSeries {
     series.values = [...view.values];
     series.numPoints = view.num_points;
     series.#freshFrom = series.length;
+    series.#wholeFrom = series.length;
     return series;
   }
 
@@ -52,13 +63,22 @@ export class MetricSeries {
   thinFresh() {
     const stretch = Math.min(LONGEST_STRETCH, Math.floor(this.numPoints / this.length));
     if (!this.isThinned || stretch <= 2) return;
-    while (this.length - this.#freshFrom > 2 * stretch) {
-      const kept = extremesOf(this.values, this.#freshFrom, stretch);
-      for (const list of [this.steps, this.times, this.values]) {
-        list.splice(this.#freshFrom, stretch, ...kept.map((at) => list[at]));
-      }
-      this.#freshFrom += kept.length;
+    const part = Math.min(PART, stretch);
+    while (this.length - this.#wholeFrom > 2 * part) {
+      this.#wholeFrom += this.#keepExtremes(this.#wholeFrom, part);
+      this.#numThinned += part;
     }
+    if (this.#numThinned < stretch) return;
+    this.#freshFrom += this.#keepExtremes(this.#freshFrom, this.#wholeFrom - this.#freshFrom);
+    this.#wholeFrom = this.#freshFrom;
+    this.#numThinned = 0;
+  }
+
+  /** Leave out all others of `number` points from a place on. @returns {number} how many are left */
+  #keepExtremes(from, number) {
+    const kept = extremesOf(this.values, from, number);
+    for (const list of [this.steps, this.times, this.values]) list.splice(from, number, ...kept.map((at) => list[at]));
+    return kept.length;
   }
 
   /** Forget every point from `step` on: a later attempt does these steps again. Whether there was any. */
@@ -66,6 +86,7 @@ export class MetricSeries {
     const at = firstAtLeast(this.steps, step);
     if (at === this.length) return false;
     this.#freshFrom = Math.min(this.#freshFrom, at);
+    this.#wholeFrom = Math.min(this.#wholeFrom, at);
     this.numPoints -= this.length - at;
     for (const list of [this.steps, this.times, this.values]) list.length = at;
     return true;
@@ -100,14 +121,21 @@ export function firstAtLeast(list, wanted) {
 /**
  * Where steps are missing: each place before which a line must be broken, so that a gap is seen as a gap. In a thinned
  * series, whose distances are uneven, four times the median is still no gap.
- * @param {number[]} steps @param {boolean} isThinned
+ * @param {number[]} steps @param {boolean} isThinned @param {MetricSeries["coarse"]} [coarse]
  */
-export function gapsOf(steps, isThinned) {
-  const limit = isThinned ? 4 * medianDistance(steps) : 1;
+export function gapsOf(steps, isThinned, coarse = null) {
+  const limit = isThinned ? thinnedLimit(steps) : 1;
+  const limitOf = (step) => (coarse && step > coarse.from ? Math.max(limit, coarse.limit) : limit);
   const gaps = [];
-  for (let at = 1; at < steps.length; at += 1) if (steps[at] - steps[at - 1] > limit) gaps.push(at);
+  for (let at = 1; at < steps.length; at += 1) {
+    const distance = steps[at] - steps[at - 1];
+    if (distance > limit && distance > limitOf(steps[at])) gaps.push(at);
+  }
   return gaps;
 }
+
+/** @param {number[]} steps of a thinned series */
+export const thinnedLimit = (steps) => 4 * medianDistance(steps);
 
 /**
  * The points for a line, with an empty point in each gap.

@@ -7,10 +7,10 @@
 const TURN_MS = 5;
 
 export class Turns {
-  /** In order of their first wish. @type {Map<string, () => void>} */ #waiting = new Map();
+  /** In order of their first wish. @type {Map<string, () => void | Promise<void>>} */ #waiting = new Map();
   #hasTurn = false;
 
-  /** Do `work` soon. Of the same name only the last wish counts. @param {string} name @param {() => void} work */
+  /** Do `work` soon. Of the same name only the last wish counts. @param {string} name @param {() => void | Promise<void>} work */
   add(name, work) {
     this.#waiting.set(name, work);
     if (!this.#hasTurn) this.#afterFrame();
@@ -22,14 +22,14 @@ export class Turns {
     requestAnimationFrame(() => setTimeout(() => this.#take()));
   }
 
-  /** A piece that fails holds up no other; why, stands in the console. */
-  #take() {
+  /** A piece that fails holds up no other; why, stands in the console. What a piece promises belongs to its turn. */
+  async #take() {
     const began = performance.now();
     do {
       const [[name, work]] = this.#waiting;
       this.#waiting.delete(name);
       try {
-        work();
+        await work();
       } catch (error) {
         reportError(error);
       }

@@ -12,8 +12,8 @@ import { COMPARED } from "./definitions.js";
 import { partsOf } from "./keys.js";
 
 const NAMES = [...Object.keys(COMPARED), "total_tokens"];
-/** Twenty lines of so many points are still drawn within a tenth of a second; no extreme is among those left out. */
-const POINTS = 500;
+/** Twenty lines of so many points are still drawn within a twentieth of a second; no extreme is among those left out. */
+const POINTS = 400;
 
 /** @typedef {{id: string, job: any, history: RunHistory, feed: RunFeed}} Run */
 

@@ -4,7 +4,7 @@
  */
 
 import { get } from "../api.js";
-import { firstAtLeast, MetricSeries } from "../charts/series.js";
+import { firstAtLeast, MetricSeries, thinnedLimit } from "../charts/series.js";
 
 const MOST_POINTS = 1500;
 
@@ -52,6 +52,7 @@ export class Detail {
     joined.times = [...fine.times, ...whole.times.slice(at)];
     joined.values = [...fine.values, ...whole.values.slice(at)];
     joined.numPoints = joined.length + fine.numPoints - fine.length;
+    if (whole.isThinned) joined.coarse = { from: fine.lastStep, limit: thinnedLimit(whole.steps) };
     return joined;
   };
 }

@@ -108,7 +108,8 @@ def _memory(job: JobView) -> str:
 
 def _held(job: JobView) -> str:
     used = job.usage
-    hours = f"{used.device_hours:.2f} {'GPU' if used.device == 'cuda' else 'core'}-hours"
+    held = "< 0.01" if 0 < used.device_hours < 0.01 else f"{used.device_hours:.2f}"
+    hours = f"{held} {'GPU' if used.device == 'cuda' else 'core'}-hours"
     return hours if used.cost is None else f"{hours}, {used.cost:.2f} {used.currency}"
 
 

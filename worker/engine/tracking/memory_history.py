@@ -4,10 +4,15 @@ https://pytorch.org/memory_viz. The CPU's allocator keeps no such record; resolv
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from tunedeck.resolved import ResolvedSpec
+from tunedeck.run_folder import RunFolder
 
 MAX_ENTRIES = 100_000
 
@@ -32,3 +37,16 @@ class MemoryHistory:
 
     def _dump(self, when: str) -> None:
         torch.cuda.memory._dump_snapshot(str(self._folder / f"rank{self._rank}-{when}.pickle"))
+
+
+@contextmanager
+def memory_recorded(spec: ResolvedSpec, folder: RunFolder) -> Iterator[None]:
+    """Where `spec.tracking` asks for it. Around the loading too: the weights may be what does not fit."""
+    if not spec.tracking.record_memory_history:
+        yield
+        return
+    history = MemoryHistory(folder.memory, torch.distributed.get_rank())
+    try:
+        yield
+    finally:
+        history.close()

@@ -1,4 +1,4 @@
-"""All that a run records besides its events, opened and closed as one."""
+"""All that a run records of its steps besides its events, opened and closed as one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 from tunedeck.resolved import ResolvedSpec
 from tunedeck.run_folder import RunFolder
 from worker.engine.tracking.curves import Curves, TensorBoardCurves, WandbCurves
-from worker.engine.tracking.memory_history import MemoryHistory
 from worker.engine.tracking.profile import ProfilerWindow
 
 
@@ -44,17 +43,17 @@ class Tracking:
 
 @contextmanager
 def open_tracking(spec: ResolvedSpec, folder: RunFolder) -> Iterator[Tracking]:
-    """Everything that `spec.tracking` asks for. Raises SpecInvalid where a library for it is not installed."""
+    """Everything that `spec.tracking` asks for but the record of memory, which begins earlier.
+
+    Raises SpecInvalid where a library for it is not installed.
+    """
     wanted, is_first = spec.tracking, torch.distributed.get_rank() == 0
     window = ProfilerWindow(folder.profile, wanted.profile_step_start, wanted.profile_step_end, records=is_first)
-    history = MemoryHistory(folder.memory, torch.distributed.get_rank()) if wanted.record_memory_history else None
     tracking = Tracking(_curves(spec, folder) if is_first else [], window)
     try:
         yield tracking
     finally:
         tracking.close()
-        if history:
-            history.close()
 
 
 def _curves(spec: ResolvedSpec, folder: RunFolder) -> list[Curves]:

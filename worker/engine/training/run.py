@@ -10,7 +10,7 @@ from pathlib import Path
 from worker.engine.attempt import Attempt
 from worker.engine.checkpoint.folders import folder_bytes
 from worker.engine.platform import activate, init_parallel, shutdown_parallel
-from worker.engine.tracking import open_tracking
+from worker.engine.tracking import memory_recorded, open_tracking
 from worker.engine.training.data_parallel import gather_params
 from worker.engine.training.loop import Outcome, TrainingLoop
 from worker.engine.training.setup import Setup, prepare
@@ -23,7 +23,8 @@ def train(attempt: Attempt) -> Outcome:
     on_cpu = platform.device.type == "cpu"
     with attempt.whereabouts.told(attempt.folder, platform.memory_of_total, computes_on_cpu=on_cpu), platform.active():
         init_parallel(platform, attempt.spec.parallelism, attempt.spec.seed)
-        outcome = _train(prepare(attempt, platform))
+        with memory_recorded(attempt.spec, attempt.folder):
+            outcome = _train(prepare(attempt, platform))
         # Only here: NCCL leaves a group when all ranks do. A rank that failed would wait for those that wait for it,
         # and could not say why; the end of its process ends its part in the groups.
         shutdown_parallel()

@@ -39,7 +39,8 @@ export function startBulk(jobOf) {
     send({ action: "cancel", checkpoint: byId("bulk-checkpoint").checked }, jobOf);
   });
   startTagDialog(() => selectedIds().map(jobOf), async (action) => {
-    tell("tag", await resultsOf(selectedIds(), action));
+    const chosen = selectedIds();
+    tell("tag", chosen, await resultsOf(chosen, action));
   });
 }
 
@@ -72,10 +73,11 @@ function ask(action, jobOf) {
 }
 
 async function send(action, jobOf) {
+  const chosen = selectedIds();
   const ids = applicable(action.action, jobOf);
   for (const button of document.querySelectorAll("[data-bulk]")) button.disabled = true;
   try {
-    tell(action.action, await resultsOf(ids, action));
+    tell(action.action, chosen, await resultsOf(ids, action));
   } catch (error) {
     showFault(byId("bulk-fault"), error);
   }
@@ -84,12 +86,16 @@ async function send(action, jobOf) {
 
 const resultsOf = async (ids, action) => (await post("/jobs/actions", { jobs: ids, action })).results;
 
-/** Rows stay ticked where something was refused, so that the next click is about those. */
-function tell(action, results) {
+/**
+ * Of the chosen rows those stay ticked where something was refused, so that the next click is about them; and so does
+ * what was ticked while the answer was awaited.
+ */
+function tell(action, chosen, results) {
   const refused = results.filter((result) => result.error);
   const done = results.length - refused.length;
   setText(byId("bulk-note"), `${done} ${done === 1 ? "run" : "runs"} ${DONE[action]}`);
-  tick(refused.map((result) => result.job_id));
+  const refusedIds = refused.map((result) => result.job_id);
+  tick(selectedIds().filter((id) => refusedIds.includes(id) || !chosen.includes(id)));
   const [first] = refused;
   const more = refused.length > 1 ? ` (and ${refused.length - 1} more)` : "";
   showFault(byId("bulk-fault"), first ? { message: first.error.message + more, mend: first.error.mend } : null);

@@ -9,6 +9,8 @@ from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Attempt
 from tests.browser.scripted_worker import ScriptedAttempt
+from tests.support.waiting import wait_for
+from tunedeck.client import Client
 from tunedeck.log_lines import level_of, may_hold
 
 NUM_LINES = 60_000
@@ -46,17 +48,24 @@ def test_the_log_follows_and_stops_following_when_asked(page: Page, run: Scripte
     expect(lines.first).to_have_text("line 1")
 
 
-def test_a_line_that_is_told_while_others_are_fetched_is_shown(page: Page, run: ScriptedAttempt) -> None:
+def test_a_line_that_is_told_while_others_are_fetched_is_shown(
+    page: Page, run: ScriptedAttempt, client: Client
+) -> None:
     held: list[Route] = []
-    page.route("**/logs?first_line=1&*", lambda route: held.append(route), times=1)
+    fetched = "**/logs?first_line=1&*"
+    # Each of them: the first word of the stream has the page ask again.
+    page.route(fetched, lambda route: held.append(route))
     run.log(["line 1", "line 2"])
+    # Lines that the stream tells are not fetched.
+    wait_for(lambda: client.logs(run.job_id).num_lines == 2, "the lines")
     page.goto(f"/runs/{run.job_id}#logs")
     lines = page.locator("#log-lines li")
     expect(lines).to_have_text(["…", "…"])
     run.log(["line 3"])
     expect(page.locator("#log-note")).to_have_text("3 lines")
-    (route,) = held
-    route.fulfill(json={"attempt": 1, "first_line": 1, "lines": ["line 1", "line 2"], "num_lines": 2})
+    for route in held:
+        route.fulfill(json={"attempt": 1, "first_line": 1, "lines": ["line 1", "line 2"], "num_lines": 2})
+    page.unroute(fetched)
     expect(lines).to_have_text(["line 1", "line 2", "line 3"])
 
 

@@ -155,3 +155,33 @@ def test_the_results_keep_the_focus_while_they_grow(page: Page, two: list[Script
     expect(steps).to_have_text("45")
     expect(page.locator("#results tbody tr td:first-child")).to_have_text(["bold", "cautious"])
     expect(link).to_be_focused()
+
+
+LENGTHS = f"({LINES})().map(([, length]) => length)"
+
+
+def test_a_zoom_fetches_every_point_of_a_part_of_each_run(page: Page, attempt: Attempt) -> None:
+    runs = [attempt(f"long-{number}", num_steps=4_000) for number in range(2)]
+    for run in runs:
+        run.begin(4_000)
+        run.steps(3_000)
+    address = "/compare?" + "&".join(f"run={run.job_id}" for run in runs) + "&smooth=0"
+    page.goto(address + "&range=1000~1400")
+    # And one behind, to which the lines go on.
+    page.wait_for_function(f"() => {LENGTHS}.join() === '402,402'")
+    page.click("#reset-zoom")
+    page.wait_for_function(f"() => {LENGTHS}.every((length) => length > 900 && length < 1500)")
+
+
+def test_the_more_runs_are_compared_the_fewer_points_of_each_are_drawn(page: Page, attempt: Attempt) -> None:
+    runs = [attempt(f"shares-{number}", num_steps=2_000) for number in range(12)]
+    for run in runs:
+        run.begin(2_000)
+        run.steps(1_500)
+    page.goto("/compare?" + "&".join(f"run={run.job_id}" for run in runs) + "&smooth=0")
+    page.wait_for_function(
+        f"() => {LENGTHS}.length === 12 && {LENGTHS}.every((length) => length > 400 && length < 520)"
+    )
+    for number in range(8):
+        page.click(f"[aria-label='Leave out shares-{number}']")
+    page.wait_for_function(f"() => {LENGTHS}.length === 4 && {LENGTHS}.every((length) => length > 700)")

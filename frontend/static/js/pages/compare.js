@@ -22,6 +22,7 @@ import { startTabs } from "../tabs.js";
 const RESULTS_EVERY_MS = 2000;
 
 const runs = new RunSet((run, metrics) => {
+  if (grid.view.range && (!metrics || run.detail.isOutdated)) showDetail([run]);
   const name = drawsGroups() ? nameOf(curves.numberOf(run.id), "mean") : run.id;
   if (metrics) grid.mark(metrics.map((metric) => keyOf(name, metric)));
   else grid.markAll();
@@ -42,11 +43,20 @@ const source = {
   // What is one step on one run is another on the next, so a zoom cannot be kept.
   movedTo: () => null,
 };
-const grid = new ChartGrid(byId("charts"), source, (range) => { byId("reset-zoom").hidden = !range; });
+const grid = new ChartGrid(byId("charts"), source, (range) => {
+  byId("reset-zoom").hidden = !range;
+  showDetail(runs.all);
+});
 const results = new Results(byId("results"));
 const chooser = new Chooser({ has: runs.has, addAll, remove });
 const dots = liveDots();
 let stream = null;
+
+/** A part of thinned runs is fetched finer. Groups are drawn at stretches of their whole length. */
+function showDetail(some) {
+  const { range, x } = grid.view;
+  runs.showDetail(some, drawsGroups() ? null : range, x).then(() => grid.markAll());
+}
 
 /** A run that cannot be had is told, and hides no other. */
 const fetchRun = (id) => runs.add(id).catch((error) => showFault(byId("compare-fault"), error));
@@ -164,6 +174,7 @@ function regroup() {
   put("draw", byId("draw").value);
   replaceQuery(query);
   show();
+  if (grid.view.range) showDetail(runs.all);
 }
 
 listenToKeys();

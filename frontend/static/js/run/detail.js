@@ -6,7 +6,8 @@
 import { get } from "../api.js";
 import { firstAtLeast, MetricSeries, thinnedLimit } from "../charts/series.js";
 
-const MOST_POINTS = 1500;
+/** Of each metric; as many as a chart has pixels, and a few more. */
+const FETCHED_POINTS = 1500;
 
 export class Detail {
   /** @type {Map<string, MetricSeries>} */ #series = new Map();
@@ -27,16 +28,16 @@ export class Detail {
 
   /**
    * Fetch what lies in `range`; null forgets it. Until the answer comes, what was fetched of the same range stays.
-   * @param {[number, number] | null} range @param {string[]} metrics
+   * @param {[number, number] | null} range @param {string[]} metrics @param {number} [points] of each metric
    */
-  async show(range, metrics) {
+  async show(range, metrics, points = FETCHED_POINTS) {
     const mine = (this.#asked += 1);
     if (this.isOutdated || String(range) !== this.#range) this.#series = new Map();
     this.#range = String(range);
     this.#numTakenBack = this.history.numTakenBack;
     if (!range) return;
     const steps = { from_step: Math.max(0, Math.floor(range[0])), to_step: Math.max(0, Math.ceil(range[1])) };
-    const view = await get(`/jobs/${this.jobId}/metrics`, { name: metrics, max_points: MOST_POINTS, ...steps });
+    const view = await get(`/jobs/${this.jobId}/metrics`, { name: metrics, max_points: points, ...steps });
     if (mine !== this.#asked) return;
     this.#series = new Map(Object.entries(view.series).map(([name, series]) => [name, MetricSeries.fromView(series)]));
   }

@@ -9,6 +9,8 @@ import { METRIC_NAMES } from "../charts/definitions.js";
 
 const FETCHED_POINTS = 1000;
 const RETRY_MS = 2000;
+/** So many times the points that are wanted may be held until they are fetched again. */
+const MORE = 4 / 3;
 
 export class RunFeed {
   #waiting = [];
@@ -30,6 +32,13 @@ export class RunFeed {
     this.onChange = onChange;
     this.names = names;
     this.points = points;
+  }
+
+  /** Hold about so many points of each metric from now on; those that are held stay where they are nearly as many. */
+  want(points) {
+    if (points <= this.points * MORE && this.points <= points * MORE) return;
+    this.points = points;
+    if (this.#isLoading || this.history.isThinned || this.history.numHeld > points) this.reload();
   }
 
   /** @param {import("../stream.js").Stream} stream */
@@ -74,6 +83,6 @@ export class RunFeed {
     if (metrics.length) this.onChange(metrics);
     const isNewGap = isGap && event.payload.step > this.#mendedGapAt;
     if (isNewGap) this.#mendedGapAt = event.payload.step;
-    if (isNewGap || this.history.numHeld > (4 / 3) * this.points) this.reload();
+    if (isNewGap || this.history.numHeld > MORE * this.points) this.reload();
   }
 }
